@@ -160,13 +160,14 @@ async def _servers(visit: Visit) -> tuple[Sequence[servers.Row], str]:
     if lacks := visit.lacks("operator:read"):
         return (), f"Servers are not shown: {lacks}."
 
+    stale = {"stale": ""} if "stale" in visit.params else {}
+
     async def ask() -> Sequence[servers.Row]:
-        stale = {"stale": ""} if "stale" in visit.params else {}
         state = await visit.get("/v1/operator/autopilot/state", **stale)
         return servers.rows_of(state["Servers"].values())
 
     try:
-        rows = await visit.kept.shared(("servers", visit.request.token), KEPT_S, ask)
+        rows = await visit.kept.shared(("servers", visit.request.token, bool(stale)), KEPT_S, ask)
     except PageError as error:
         return (), f"The servers are not known: {error.reason or error.title}."
     return rows, quorum.summary([servers.voting_of(row) for row in rows])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Voting:
-    """A server as the quorum sees it."""
+    """A server as the quorum sees it. is_healthy: while no server leads, whether it is alive, since a leader judges the rest."""
 
     name: str
     votes: bool
@@ -33,6 +33,9 @@ def summary(servers: Sequence[Voting]) -> str:
     if len(servers) == 1:
         return "There is one server: it must not fail."
     healthy = sum(server.is_healthy for server in voters)
+    if not any(server.leads for server in servers):
+        rest = f"{needed(servers)} are needed" if spare < 0 else "enough to elect one"
+        return f"No server leads: {healthy} of {len(voters)} voters {'is' if healthy == 1 else 'are'} alive, {rest}."
     if spare < 0:
         return f"The quorum is lost: {healthy} of {len(voters)} voters are healthy, {needed(servers)} are needed."
     if spare == 0:

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from pyconsul.agent.common.go.durations import parse_go_duration_ns
-from pyconsul.agent.model.check import CRITICAL, PASSING
+from pyconsul.agent.model.check import CRITICAL, PASSING, WARNING
 from pyconsul.agent.ui.contract import Action, Missing, Outcome, Page, PageRoute, Question
-from pyconsul.agent.ui.pages.cluster.quorum import Voting, consequence, summary, tolerance
+from pyconsul.agent.ui.pages.cluster.quorum import Voting, consequence, summary
 from pyconsul.agent.ui.visit import Visit
 
 REFRESH_S = 2.0  # servers have no topic of the state
@@ -25,7 +25,10 @@ SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A server.  behind: commits that it lacks, None if that is not known; contact: when the leader last heard of it."""
+    """A server.  behind: commits that it lacks, None if that is not known; contact: when the leader last heard of it.
+
+    health: in a word; without a leader nothing but whether it is alive is known.
+    """
 
     id: str
     name: str
@@ -41,6 +44,7 @@ class Row:
     consequence: str
     leads: bool
     votes: bool
+    health: str
 
 
 async def show(visit: Visit) -> Page:
@@ -53,7 +57,6 @@ async def show(visit: Visit) -> Page:
     data = {
         "rows": rows,
         "sentence": summary(voting),
-        "is_safe": tolerance(voting) > 0,
         "proposals": state.get("Proposals", ()),
         "settings": [(about, _word(settings[name])) for name, about in SETTINGS.items()],
         "transfer_lacks": lacks or ("" if sum(row.votes for row in rows) > 1 else "no other server has a vote"),
@@ -79,20 +82,30 @@ def rows_of(servers: Sequence[Mapping[str, Any]] | Any) -> list[Row]:
     """Return the servers of the API's response as the list shows them."""
     found = list(servers)
     newest = max((one["LastIndex"] for one in found), default=0)
+    is_led = any(one["Status"] == "leader" for one in found)
     voting = [
-        Voting(one["Name"] or one["ID"], one["Status"] != "non-voter", one["Status"] == "leader", one["Healthy"])
+        Voting(
+            one["Name"] or one["ID"],
+            one["Status"] != "non-voter",
+            one["Status"] == "leader",
+            one["Healthy"] if is_led else one["NodeStatus"] == "alive",
+        )
         for one in found
     ]
-    rows = [_row(one, newest, voting) for one in found]
-    return sorted(rows, key=lambda row: (row.state == PASSING, not row.leads, not row.votes, row.name))
+    rows = [_row(one, newest, voting, is_led=is_led) for one in found]
+    return sorted(rows, key=lambda row: (row.state != CRITICAL, not row.leads, not row.votes, row.name))
 
 
-def _row(one: Mapping[str, Any], newest: int, voting: Sequence[Voting]) -> Row:
+def _row(one: Mapping[str, Any], newest: int, voting: Sequence[Voting], *, is_led: bool) -> Row:
     name, status = one["Name"] or one["ID"], one["Status"]
+    if is_led or one["NodeStatus"] != "alive":
+        state, health = (PASSING, "healthy") if one["Healthy"] else (CRITICAL, "unhealthy")
+    else:
+        state, health = WARNING, "alive"
     return Row(
         one["ID"],
         name,
-        PASSING if one["Healthy"] else CRITICAL,
+        state,
         {"leader": "leader", "voter": "voter"}.get(status, "learner (no vote)"),
         one["NodeStatus"],
         one["Address"],
@@ -104,12 +117,13 @@ def _row(one: Mapping[str, Any], newest: int, voting: Sequence[Voting]) -> Row:
         consequence(voting, name),
         status == "leader",
         status != "non-voter",
+        health,
     )
 
 
 def voting_of(row: Row) -> Voting:
     """Return a server as the quorum sees it."""
-    return Voting(row.name, row.votes, row.leads, row.state == PASSING)
+    return Voting(row.name, row.votes, row.leads, row.state != CRITICAL)
 
 
 def _contact(text: str, *, leads: bool) -> str:
@@ -163,7 +177,7 @@ async def transfer(visit: Visit) -> Outcome:
 async def ask_remove(visit: Visit) -> Question:
     """Ask before a server is removed from the cluster."""
     server = await _server(visit)
-    if server.state == PASSING:
+    if server.state != CRITICAL:
         returns = (
             "Its agent still runs: it asks to be added again. Let it leave instead (pyconsul leave on its machine)."
         )

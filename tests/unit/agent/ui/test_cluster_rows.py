@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from pyconsul.agent.ui.pages.cluster.members import row_of
-from pyconsul.agent.ui.pages.cluster.servers import rows_of
+from pyconsul.agent.ui.pages.cluster.quorum import summary
+from pyconsul.agent.ui.pages.cluster.servers import rows_of, voting_of
 from pyconsul.agent.ui.pages.coordination.events import shown_payload
 
 
@@ -45,6 +46,17 @@ def server(name: str, status: str, index: int, *, healthy: bool = True, contact:
     about = {"ID": f"id-{name}", "Name": name, "Address": "10.0.0.1:8300", "Version": "1.21.4", "NodeStatus": "alive"}
     numbers = {"LastContact": contact, "LastTerm": 3, "LastIndex": index, "StableSince": "2026-11-29T10:00:00Z"}
     return {**about, **numbers, "Status": status, "Healthy": healthy}
+
+
+def test_without_a_leader_servers_are_alive_or_not() -> None:
+    failed = server("c", "voter", 0, healthy=False) | {"NodeStatus": "failed"}
+    rows = rows_of([server("a", "voter", 9, healthy=False), server("b", "voter", 9, healthy=False), failed])
+    assert [(row.name, row.state, row.health) for row in rows] == [
+        ("c", "critical", "unhealthy"),
+        ("a", "warning", "alive"),
+        ("b", "warning", "alive"),
+    ]
+    assert summary([voting_of(row) for row in rows]).startswith("No server leads: 2 of 3 voters are alive")
 
 
 def test_servers_stand_with_the_unhealthy_and_the_leader_first() -> None:

@@ -20,7 +20,9 @@ def servers(text: str) -> list[Voting]:
         ("LVV", 1, "1 of 3 servers may fail"),
         ("LVVN", 1, "1 of 3 servers may fail"),
         ("LVX", 0, "no other server may fail: 2 of 3"),
-        ("VXX", -1, "The quorum is lost: 1 of 3 voters are healthy, 2 are needed"),
+        ("LXX", -1, "The quorum is lost: 1 of 3 voters are healthy, 2 are needed"),
+        ("VXX", -1, "No server leads: 1 of 3 voters is alive, 2 are needed"),
+        ("VVV", 1, "No server leads: 3 of 3 voters are alive, enough to elect one"),
         ("LVVVV", 2, "2 of 5 servers may fail"),
     ],
 )
