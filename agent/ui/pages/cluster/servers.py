@@ -14,6 +14,7 @@ from pyconsul.agent.ui.pages.cluster.quorum import Voting, consequence, summary
 from pyconsul.agent.ui.visit import Visit
 
 REFRESH_S = 2.0  # servers have no topic of the state
+SILENT_NS = 5_000_000_000  # without contact to a server it counts as gone, while no leader judges it
 SETTINGS = {
     "CleanupDeadServers": "Remove failed servers as soon as others have taken their place",
     "LastContactThreshold": "Unhealthy after this time without contact to the leader",
@@ -88,7 +89,7 @@ def rows_of(servers: Sequence[Mapping[str, Any]] | Any) -> list[Row]:
             one["Name"] or one["ID"],
             one["Status"] != "non-voter",
             one["Status"] == "leader",
-            one["Healthy"] if is_led else one["NodeStatus"] == "alive",
+            one["Healthy"] if is_led else _answers(one),
         )
         for one in found
     ]
@@ -98,10 +99,10 @@ def rows_of(servers: Sequence[Mapping[str, Any]] | Any) -> list[Row]:
 
 def _row(one: Mapping[str, Any], newest: int, voting: Sequence[Voting], *, is_led: bool) -> Row:
     name, status = one["Name"] or one["ID"], one["Status"]
-    if is_led or one["NodeStatus"] != "alive":
+    if is_led:
         state, health = (PASSING, "healthy") if one["Healthy"] else (CRITICAL, "unhealthy")
     else:
-        state, health = WARNING, "alive"
+        state, health = (WARNING, "alive") if _answers(one) else (CRITICAL, "not heard of")
     return Row(
         one["ID"],
         name,
@@ -119,6 +120,11 @@ def _row(one: Mapping[str, Any], newest: int, voting: Sequence[Voting], *, is_le
         status != "non-voter",
         health,
     )
+
+
+def _answers(one: Mapping[str, Any]) -> bool:
+    """Return whether a server is alive: gossip needs some time to notice that one is not."""
+    return one["NodeStatus"] == "alive" and 0 <= parse_go_duration_ns(one["LastContact"]) <= SILENT_NS
 
 
 def voting_of(row: Row) -> Voting:

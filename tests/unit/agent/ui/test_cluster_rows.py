@@ -50,13 +50,15 @@ def server(name: str, status: str, index: int, *, healthy: bool = True, contact:
 
 def test_without_a_leader_servers_are_alive_or_not() -> None:
     failed = server("c", "voter", 0, healthy=False) | {"NodeStatus": "failed"}
-    rows = rows_of([server("a", "voter", 9, healthy=False), server("b", "voter", 9, healthy=False), failed])
+    silent = server("d", "voter", 9, healthy=False, contact="9s")
+    rows = rows_of([server("a", "voter", 9, healthy=False), server("b", "voter", 9, healthy=False), failed, silent])
     assert [(row.name, row.state, row.health) for row in rows] == [
-        ("c", "critical", "unhealthy"),
+        ("c", "critical", "not heard of"),
+        ("d", "critical", "not heard of"),
         ("a", "warning", "alive"),
         ("b", "warning", "alive"),
     ]
-    assert summary([voting_of(row) for row in rows]).startswith("No server leads: 2 of 3 voters are alive")
+    assert summary([voting_of(row) for row in rows]) == "No server leads: 2 of 4 voters are alive, 3 are needed."
 
 
 def test_servers_stand_with_the_unhealthy_and_the_leader_first() -> None:
