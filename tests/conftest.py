@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -29,6 +30,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(3600) if config.getoption("--slow") else skip)
+
+
+@pytest.fixture(autouse=True)
+def root_logger() -> Iterator[None]:
+    """The root logger as it was, after a test that has set up logging."""
+    root = logging.getLogger()
+    handlers, levels = list(root.handlers), [(part, part.level) for part in (root, *root.handlers)]
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    for part, level in levels:
+        part.setLevel(level)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from pyconsul.agent.cluster.founding import founder
 from pyconsul.agent.cluster.founding.founder import Founder
 from pyconsul.agent.cluster.joining.guest import Guest
 from pyconsul.agent.cluster.joining.host import Host
+from pyconsul.agent.cluster.leading.leader_search import LeaderSearch
 from pyconsul.agent.cluster.leading.leader_watch import LeaderWatch
 from pyconsul.agent.cluster.leading.phased import Alone, PhasedLeadership
 from pyconsul.agent.cluster.messages import ServerState
@@ -96,6 +97,7 @@ class ServerCluster:
         self.host = Host(self, servers, self._colleagues)
         self._duties = LeaderDuties(self.leadership, [self.host])
         self._watch = LeaderWatch(own.node_id, self._colleagues, lambda: self._phase)
+        self._search = LeaderSearch(own.node_id, self.leadership, servers, self._colleagues)
         self._running: asyncio.Task[None] | None = None
 
     # --- what the other parts ask
@@ -118,6 +120,8 @@ class ServerCluster:
     @property
     def knows_leader(self) -> bool:
         """Return whether a server leads, as far as this one knows."""
+        if (outside := self.leadership.outside) is not None:
+            return bool(outside.leader)
         return self._is_alone or (self._phase is not None and self._phase.knows_leader)
 
     @property
@@ -145,6 +149,7 @@ class ServerCluster:
             index=self.engine.index,
             is_leaving=self._is_leaving,
             has_quorum=self._is_alone or (self._phase is not None and self._phase.has_quorum),
+            leader=self.leadership.leader if self.leadership.outside is None and self.knows_leader else "",
         )
 
     # --- start and stop
@@ -164,6 +169,7 @@ class ServerCluster:
         self._relay.start()
         await self._duties.start()
         await self._watch.start()
+        await self._search.start()
 
     async def _run(self) -> None:
         if self.settings.external is not None:
@@ -250,6 +256,7 @@ class ServerCluster:
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
+        await self._search.stop()
         await self._watch.stop()
         await self._duties.stop()
         self._relay.stop()

@@ -27,6 +27,7 @@ class ServerState(msgspec.Struct, frozen=True):
 
     has_state: it is alone with a state, or a member of a cluster.  cluster_id: "" for none.  waits: it may be added to a cluster.
     index: of the last commit that it has.  is_leaving: it must not be added.  has_quorum: its etcd answers, and has a leader.
+    leader: node ID of the server that leads, as this one knows at first hand; "" for none.
     """
 
     cluster_id: str
@@ -35,6 +36,7 @@ class ServerState(msgspec.Struct, frozen=True):
     index: int = 0
     is_leaving: bool = False
     has_quorum: bool = True
+    leader: str = ""
 
 
 class VoteAsked(msgspec.Struct, frozen=True, tag="vote"):

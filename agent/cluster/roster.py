@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PERIOD_S = 0.5  # between two looks at the list of members
 REMOVED_S = 60.0  # that a removed server is not added again while it stays alive; see `Host`
-REMOVE_S = 4.0  # that the removal of a member is tried
+REMOVE_S = 7.0  # that the removal of a member is tried, while etcd elects a leader
 STATE_S = 1.0  # that a server gets to tell its state
 HAND_OVER_S = 2.0  # that handing the leadership over may take
 

@@ -138,14 +138,21 @@ class Freshness(Protocol):
 
 
 class ClusterViews:
-    """The views of a server of a cluster: its state, once it is as fresh as `allow_stale` and `max_stale` ask for."""
+    """The views of a server of a cluster: its state, once it is as fresh as `allow_stale` and `max_stale` ask for.
 
-    def __init__(self, state: WholeState, freshness: Freshness, settings: Settings) -> None:
-        self._state, self._freshness, self._settings = state, freshness, settings
+    elsewhere: what is asked while this server has no state, since it waits for its cluster or for its vote.
+    """
+
+    def __init__(
+        self, state: WholeState, freshness: Freshness, settings: Settings, elsewhere: PartHolder | None = None
+    ) -> None:
+        self._state, self._freshness, self._settings, self._elsewhere = state, freshness, settings, elsewhere
 
     def reconfigure(self, settings: Settings) -> None:
         """Use other settings from now on."""
         self._settings = settings
+        if self._elsewhere is not None:
+            self._elsewhere.reconfigure(settings)
 
     @property
     def is_lasting(self) -> bool:
@@ -154,32 +161,36 @@ class ClusterViews:
 
     def service(self, name: str) -> View:
         """Return the state; likewise below.  Raises NotHeld when it may be too old."""
-        self._check()
+        self._check("service", name)
         return self._state.service(name)
 
     def node(self, name: str) -> View:
-        self._check()
+        self._check("node", name)
         return self._state.node(name)
 
     def address(self, text: str) -> View:
-        self._check()
+        self._check("address", text)
         return self._state.address(text)
 
     def query(self, name: str, source: str) -> QueryResult | None:
         """Execute a prepared query.  Raises NotHeld."""
-        self._check()
+        self._check("query", name, source)
         return self._state.query(name, source)
 
-    def _check(self) -> None:
+    def _check(self, kind: str, name: str, source: str = "") -> None:
         freshness, settings = self._freshness, self._settings
         if freshness.always_current:
             return
+        if not freshness.has_state and self._elsewhere is not None:
+            raise NotHeld(Part(kind, name.lower(), source))
         age_s = freshness.last_contact_ms / 1000
         if not settings.allow_stale or age_s > settings.max_stale_s or not freshness.has_state:
             raise NotHeld(Part("state", ""))
 
     async def fetch(self, part: Part, views: Views) -> Views:
-        """Return the state as soon as it is current.  Raises Unavailable."""
+        """Return the state as soon as it is current; a part from elsewhere while there is none.  Raises Unavailable."""
+        if self._elsewhere is not None and not self._freshness.has_state and part.kind != "state":
+            return await self._elsewhere.fetch(part, self._elsewhere if views is self else views)
         barrier = self._freshness.barrier()
         if barrier is not None:
             await barrier

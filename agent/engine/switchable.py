@@ -77,7 +77,7 @@ class SwitchableEngine:
 
     @property
     def has_state(self) -> bool:
-        """Return whether a state was loaded and installed since the start."""
+        """Return whether a state was loaded and installed, and there is an engine that keeps it current."""
         return self._has_state
 
     @property
@@ -93,6 +93,7 @@ class SwitchableEngine:
         same_state: it holds the rows and the index of the earlier one; call it within `held` then.
         """
         self._current = engine
+        self._has_state = self._has_state and engine is not None
         self._must_load = engine is not None and not same_state and self._was_loaded
         switched, self._switched = self._switched, None
         if switched is not None and not switched.done():

@@ -1,4 +1,5 @@
-"""The catalog of a server among others: it reads its own state, and writes it while it leads; otherwise the leader writes."""
+"""The catalog of a server among others: it reads its own state, once it has one, and writes it while it leads; otherwise the
+leader does."""
 
 from __future__ import annotations
 
@@ -11,13 +12,15 @@ from pyconsul.agent.sync.node_registration import NodeRegistration
 
 
 class ServerCatalog:
-    """A `Catalog` of two: `own`, the state of this server, and `leader`, which is asked to write it."""
+    """A `Catalog` of two: `own`, the state of this server, and `leader`, which is asked otherwise."""
 
     def __init__(self, own: Catalog, leader: Catalog, standing: Standing, leads: Callable[[], bool]) -> None:
         self._own, self._leader, self._standing, self._leads = own, leader, standing, leads
 
     async def node_rows(self, name: str) -> NodeRows:
         """Return the rows of a node.  Raises EngineError without a quorum."""
+        if not self._standing.has_state:
+            return await self._leader.node_rows(name)
         if (barrier := self._standing.barrier()) is not None:
             await barrier
         return await self._own.node_rows(name)

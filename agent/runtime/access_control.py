@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from pyconsul.agent.acl.authorizer import Authorizer, CompiledPolicies, UnknownToken
+from pyconsul.agent.acl.authorizer import EVERYTHING, Authorizer, CompiledPolicies, UnknownToken
 from pyconsul.agent.acl.resolver import Resolver, Settings
 from pyconsul.agent.acl.rules import WRITE
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.httpapi.core.forwarding.standing import Standing
+from pyconsul.agent.remote.resolver import RemoteResolver
+from pyconsul.agent.remote.server_resolver import ServerResolver
 from pyconsul.agent.state.acl.tables import TOPIC
 from pyconsul.agent.state.store import Store
 from pyconsul.agent.state.watches import Watches
@@ -18,8 +21,15 @@ from pyconsul.agent.sync.anti_entropy.blocked import Permits
 SYNC_DELAY_S = 0.2  # from a change of ACLs to the full sync; changes within it lead to one full sync
 
 
-def resolver(config: Config, store: Store, tokens: AgentTokens, clock: Callable[[], float]) -> Resolver:
-    """Return the resolver of tokens that the settings ask for.  `clock`: Unix seconds."""
+def resolver(
+    config: Config,
+    store: Store,
+    tokens: AgentTokens,
+    clock: Callable[[], float],
+    elsewhere: RemoteResolver,
+    standing: Standing,
+) -> Resolver:
+    """Return the resolver of a server.  clock: Unix seconds.  elsewhere: used while the server has no state."""
     settings = Settings(
         datacenter=config.datacenter,
         node_name=config.node_name,
@@ -27,7 +37,8 @@ def resolver(config: Config, store: Store, tokens: AgentTokens, clock: Callable[
         down_policy=config.acl.down_policy,
         key_list_policy=config.acl.enable_key_list_policy,
     )
-    return Resolver(store, store.watches, settings, tokens.get, clock)
+    has_state = lambda: standing.has_state  # noqa: E731
+    return ServerResolver(store, store.watches, settings, tokens.get, clock, elsewhere, has_state)
 
 
 def permits(acl: Resolver, level: int = WRITE) -> Permits:
@@ -56,10 +67,15 @@ def _allows(acl: Resolver, secret: str, kind: str, level: int, name: str) -> boo
         return False
 
 
-def dns_caller(acl: Resolver) -> Callable[[], Authorizer]:
-    """Return the caller of DNS questions: the agent's DNS token, or else its default token; nobody when it is unknown."""
+def dns_caller(acl: Resolver, standing: Standing) -> Callable[[], Authorizer]:
+    """Return the caller of DNS questions: the agent's DNS token, or else its default token; nobody when it is unknown.
+
+    While the server has no state, another one has authorized what it shows.
+    """
 
     def caller() -> Authorizer:
+        if not standing.has_state:
+            return EVERYTHING
         try:
             return acl.of(acl.own("dns"))
         except UnknownToken:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -14,6 +15,7 @@ from pyconsul.agent.acl.resolver import Resolver
 from pyconsul.agent.acl.rules import READ
 from pyconsul.agent.common.process.sd_notify import Notifier
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.dnsd.settings import settings_of
 from pyconsul.agent.duties.acl_bootstrap import ACLBootstrap
 from pyconsul.agent.duties.contract import Duty, Leadership
 from pyconsul.agent.duties.history_retention import HistoryRetention
@@ -29,10 +31,13 @@ from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.handlers.acl.login_keys import LoginKeys
 from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.remote.catalog import RemoteCatalog
+from pyconsul.agent.remote.dns.held_parts import HeldParts
+from pyconsul.agent.remote.resolver import remote_resolver
 from pyconsul.agent.remote.server_catalog import ServerCatalog
 from pyconsul.agent.rpc.contract import Peer, Serve
 from pyconsul.agent.rpc.forwarding.forwarder import ServerForwarder
 from pyconsul.agent.rpc.forwarding.peer_requests import PeerRequests
+from pyconsul.agent.rpc.forwarding.server_requests import ServerRequests
 from pyconsul.agent.runtime import access_control, local, snapshots
 from pyconsul.agent.runtime.gossip import members, retry_join
 from pyconsul.agent.runtime.network import Network, open_network, other_agents, server_requests
@@ -104,9 +109,10 @@ async def start(
     timeline = Timeline(store, time.time)
     tokens = agent_tokens(config, partial(store.watches.fire, (ACL_TOPIC,)))
     sessions, history = await _start_duties(config, storage, clock, leadership, stack)
-    acl = access_control.resolver(config, store, tokens, clock) if config.acl.enabled else None
     local_watches = Watches()
     servers = server_requests(config, network, place.standing, place.leader)
+    acl = _resolver(config, place, servers, tokens, clock, stack) if config.acl.enabled else None
+    elsewhere = HeldParts(servers, Watches(), settings_of(config), tokens.get, random.Random())
     agent = await _start_local(config, place, RemoteCatalog(servers, tokens.get), acl, local_watches, stack)
     events = EventLog(local_watches, asyncio.get_running_loop().call_soon, time.time)
     counters = members.follow_events(config, lan, agent, events, stack)
@@ -121,6 +127,7 @@ async def start(
     lag = start_loop_lag(stack)
     others = other_agents(config, network, tokens.get)
     context = replace(context, acl=acl, loop_lag=lag, pool_counters=counters, agents=others, timeline=timeline)
+    context = replace(context, parts_elsewhere=elsewhere)
     app = await front.serve(context, control, ServerForwarder(context, servers), stack)
     network.answer_with(_answering(place, PeerRequests(app, place.standing, servers, place.leader)))
     await snapshots.start(context, control, leadership, clock, stack)
@@ -158,6 +165,19 @@ def _context(
         cluster=place.cluster,
         kv_history=storage.engine.history,
     )
+
+
+def _resolver(
+    config: Config,
+    place: Place,
+    servers: ServerRequests,
+    tokens: AgentTokens,
+    clock: Callable[[], float],
+    stack: AsyncExitStack,
+) -> Resolver:
+    elsewhere = remote_resolver(config, servers, tokens.get, time.time)
+    stack.push_async_callback(elsewhere.close)
+    return access_control.resolver(config, place.storage.store, tokens, clock, elsewhere, place.standing)
 
 
 def _start_clock(stack: AsyncExitStack) -> SteadyClock:

@@ -95,14 +95,16 @@ async def _start_dns(
     stack: AsyncExitStack,
 ) -> None:
     settings = settings_of(context.config)
+    for held in (context.held_parts, context.parts_elsewhere):
+        if held is not None:
+            held.start()
+            stack.push_async_callback(held.stop)
     if context.held_parts is not None:
         views: PartHolder | ClusterViews = context.held_parts
-        context.held_parts.start()
-        stack.push_async_callback(context.held_parts.stop)
         responder = Responder(views, context.watches, settings, fetch=views.fetch)
     else:
-        caller = access_control.dns_caller(context.acl) if context.acl else lambda: EVERYTHING
-        views = ClusterViews(_whole_state(context, caller), context.standing, settings)
+        caller = access_control.dns_caller(context.acl, context.standing) if context.acl else lambda: EVERYTHING
+        views = ClusterViews(_whole_state(context, caller), context.standing, settings, context.parts_elsewhere)
         responder = Responder(views, context.watches, settings, fetch=views.fetch, caller=caller)
     control.on_reload(lambda fresh: views.reconfigure(settings_of(fresh)))
     control.on_reload(lambda fresh: responder.reconfigure(settings_of(fresh)))

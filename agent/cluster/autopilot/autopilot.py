@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from pyconsul.agent.cluster.autopilot import rules
 from pyconsul.agent.cluster.autopilot.rules import HealthRecord
+from pyconsul.agent.common.go.durations import SECOND_NS
 from pyconsul.agent.duties.contract import Commit, Leadership
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.gossip.consul.tags import server_of
@@ -127,6 +128,11 @@ class Autopilot:
     def proposals(self) -> Sequence[str]:
         """Return a sentence for each failed server that is kept, with the reason."""
         return self._proposals
+
+    @property
+    def stabilization_s(self) -> float:
+        """Return for how long a new server has to be alive before it gets its vote."""
+        return self._settings().server_stabilization_time / SECOND_NS
 
     # --- watching
 

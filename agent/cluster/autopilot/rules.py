@@ -11,8 +11,8 @@
   2. At least `min_quorum` voters stay, and never fewer than a majority of the voters that the cluster has had.
   3. The leader is never removed.
 
-A new server votes as soon as its log has caught up: etcd checks that, and a member without a vote could not answer reads.
-`server_stabilization_time` is the time for which a failed server is kept.
+`server_stabilization_time` is the time for which a failed server is kept.  A new one gets its vote after the same time; see
+`joining.host`.
 
 Source: https://developer.hashicorp.com/consul/docs/manage/scale/autopilot; rule 2's majority and the grace period are own choices:
 Consul lets a cluster of five shrink to two, and removes a server that restarts slowly.

@@ -10,6 +10,8 @@ from aetcd import rpc
 from pyconsul.agent.cluster.etcd.contract import ClusterMember
 from pyconsul.agent.engine.etcd.client import Client
 
+TRY_S = 1.5  # that a request gets: etcd may be electing a leader, and answers the next one
+
 
 class EtcdMembers:
     """Asks and changes the members, by any of them."""
@@ -19,7 +21,7 @@ class EtcdMembers:
 
     async def list(self) -> list[ClusterMember]:
         """Return all members.  Raises EngineError."""
-        response = await self._client.call(_cluster("MemberList"), rpc.MemberListRequest())
+        response = await self._client.call(_cluster("MemberList"), rpc.MemberListRequest(), TRY_S)
         return [_member(found) for found in response.members]
 
     async def add(self, node_id: str) -> ClusterMember:
@@ -33,7 +35,7 @@ class EtcdMembers:
 
     async def remove(self, member: ClusterMember) -> None:
         """Remove a member.  Raises EngineError."""
-        await self._client.call(_cluster("MemberRemove"), rpc.MemberRemoveRequest(ID=member.id))
+        await self._client.call(_cluster("MemberRemove"), rpc.MemberRemoveRequest(ID=member.id), TRY_S)
 
     async def move_leader(self, member: ClusterMember) -> None:
         """Let another voter lead etcd; only the member that leads may be asked.  Raises EngineError."""

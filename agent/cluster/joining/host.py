@@ -1,9 +1,16 @@
-"""The leader's side of joining: adds the servers of its datacenter one at a time, as learners first."""
+"""The leader's side of joining: adds the servers of its datacenter one at a time, as learners first.
+
+A learner has no vote, and its server passes requests on.  It gets its vote after `server_stabilization_time`, which begins
+when the leader sees it alive, not when it is added: servers that come together wait together.
+
+Source: https://developer.hashicorp.com/consul/docs/manage/scale/autopilot
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyconsul.agent.cluster.colleagues import Colleagues, NoAnswer
@@ -35,15 +42,22 @@ class Host(TaskDuty):
     def __init__(self, cluster: ServerCluster, servers: Servers, colleagues: Colleagues) -> None:
         self._cluster, self._servers, self._colleagues = cluster, servers, colleagues
         self._excluded: dict[str, float] = {}  # node ID -> loop time from which it is asked again
-        self._since: dict[int, float] = {}  # number of a learner -> loop time since which it is known
+        self._alive = plan.AliveSince()
+        self._stabilization_s: Callable[[], float] = lambda: 0.0
+        self._since: dict[int, float] = {}  # number of a learner -> loop time since which its promotion is tried
         self._invited: set[int] = set()
         self._looked_s = 0.0
         self._logged: dict[str, str] = {}  # node ID -> last message about it
+
+    def use(self, stabilization_s: Callable[[], float]) -> None:
+        """Give a new server its vote only after it was alive for so long: the present `server_stabilization_time`."""
+        self._stabilization_s = stabilization_s
 
     async def run(self) -> None:
         """Add and promote servers, one step after the other."""
         self._excluded.clear()
         self._invited.clear()
+        self._alive = plan.AliveSince()
         while True:
             try:
                 is_busy = await self._step()
@@ -59,6 +73,8 @@ class Host(TaskDuty):
         """Take one step; returns whether the next one should follow soon."""
         cluster = self._cluster
         others = {server.node_id: server for server in self._servers.all() if server.node_id != cluster.own.node_id}
+        now = asyncio.get_running_loop().time()
+        self._alive.note(others, now)
         # A server that is gone may be added as soon as it is back.
         self._excluded = {node_id: until for node_id, until in self._excluded.items() if node_id in others}
         if cluster.is_alone:
@@ -67,11 +83,15 @@ class Host(TaskDuty):
         if local is None:
             return False
         members = await local.members.list()
-        step = plan.next_step(members, [cluster.own.node_id, *others], self._late(members), self._now_excluded())
+        stable = self._alive.for_at_least(self._stabilization_s(), now)
+        late = self._late([member for member in members if member.node_id in stable], now)
+        step = plan.next_step(members, [cluster.own.node_id, *others], stable, late, self._now_excluded())
         if isinstance(step, plan.Add):
             return await self._add(local, members, others[step.node_id])
         if isinstance(step, plan.Promote):
             return await self._promote(local, members, step.member)
+        if isinstance(step, plan.Invite):
+            await self._invite(local, members, step.member)
         if isinstance(step, plan.TakeOut):
             await self._take_out(local, step.member, "it has not started in time")
         return await self._look_for_lost_data(local, members, others)
@@ -85,8 +105,9 @@ class Host(TaskDuty):
         self._excluded = {node_id: until for node_id, until in self._excluded.items() if until > now}
         return set(self._excluded)
 
-    def _late(self, members: list[ClusterMember]) -> list[int]:
-        now, numbers = asyncio.get_running_loop().time(), [member.id for member in members if member.is_learner]
+    def _late(self, stable: list[ClusterMember], now: float) -> list[int]:
+        """Return the numbers of the learners that could have been promoted for long."""
+        numbers = [member.id for member in stable if member.is_learner]
         self._since = {number: self._since.get(number, now) for number in numbers}
         return [number for number, since in self._since.items() if now - since > JOIN_S]
 
@@ -109,7 +130,8 @@ class Host(TaskDuty):
             return True
         member = await local.members.add(server.node_id)
         log.info("adding server %s to the cluster", server.name)
-        return await self._promote(local, [*members, member], member)
+        await self._invite(local, [*members, member], member)
+        return True
 
     async def _may_be_added(self, server: Server) -> bool:
         """Ask a server whether it waits for a cluster; one that does not is not asked again for some time."""
@@ -141,28 +163,35 @@ class Host(TaskDuty):
         )
         return False
 
+    async def _invite(self, local: LocalEtcd, members: list[ClusterMember], member: ClusterMember) -> bool:
+        """Invite a learner once; returns whether it takes part, or False when it was taken out again."""
+        if member.id in self._invited:
+            return True
+        invitation = Invitation(
+            self._cluster.cluster_id,
+            member.id,
+            tuple(sorted({one.node_id for one in members} | {member.node_id})),
+            self._cluster.settings.member,
+            self._cluster.recovery.replaced,
+        )
+        try:
+            reply = await self._colleagues.ask(member.node_id, invitation, Reply)
+        except NoAnswer as error:
+            await self._take_out(local, member, str(error), SOON_S)
+            return False
+        if reply.refusal:
+            await self._take_out(local, member, reply.refusal)
+            return False
+        if reply.again:
+            await self._take_out(local, member, "it had the data of an earlier member; it is added again", 0.0)
+            return False
+        self._invited.add(member.id)
+        return True
+
     async def _promote(self, local: LocalEtcd, members: list[ClusterMember], member: ClusterMember) -> bool:
-        """Invite a learner once, and try to promote it."""
-        if member.id not in self._invited:
-            invitation = Invitation(
-                self._cluster.cluster_id,
-                member.id,
-                tuple(sorted({one.node_id for one in members} | {member.node_id})),
-                self._cluster.settings.member,
-                self._cluster.recovery.replaced,
-            )
-            try:
-                reply = await self._colleagues.ask(member.node_id, invitation, Reply)
-            except NoAnswer as error:
-                await self._take_out(local, member, str(error), SOON_S)
-                return False
-            if reply.refusal:
-                await self._take_out(local, member, reply.refusal)
-                return False
-            if reply.again:
-                await self._take_out(local, member, "it had the data of an earlier member; it is added again", 0.0)
-                return True
-            self._invited.add(member.id)
+        """Try to give a learner its vote."""
+        if not await self._invite(local, members, member):
+            return False
         try:
             await local.members.promote(member)
         except EngineError as error:

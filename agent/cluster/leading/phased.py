@@ -29,12 +29,24 @@ class Alone:
 
 
 class NoCluster:
-    """The leadership of a server without a state."""
+    """The leadership of a server without a state, which learns from the others who leads; see `leader_search`."""
 
-    leads, leader = False, ""
+    leads = False
+
+    def __init__(self) -> None:
+        self.leader = ""
+        self._listeners: list[Callable[[], None]] = []
 
     def subscribe(self, listener: Callable[[], None], /) -> None:
-        """Never call the listener."""
+        """Call a listener on the event loop whenever `leader` has changed."""
+        self._listeners.append(listener)
+
+    def learn(self, leader: str) -> None:
+        """Take the node ID of the server that leads; "" for none."""
+        if leader != self.leader:
+            self.leader = leader
+            for listener in list(self._listeners):
+                listener()
 
 
 class PhasedLeadership:
@@ -53,6 +65,11 @@ class PhasedLeadership:
     def leader(self) -> str:
         """The node ID of the server that leads; "" for none."""
         return self._phase.leader
+
+    @property
+    def outside(self) -> NoCluster | None:
+        """The leadership while this server has no state."""
+        return self._phase if isinstance(self._phase, NoCluster) else None
 
     def subscribe(self, listener: Callable[[], None], /) -> None:
         """Call a listener on the event loop whenever `leads` or `leader` has changed."""

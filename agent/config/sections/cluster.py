@@ -47,7 +47,7 @@ class Autopilot(msgspec.Struct, frozen=True, kw_only=True):
     server_stabilization_time: Annotated[
         Duration,
         setting(
-            "Time for which a failed server is kept, 8s or more. A new server votes as soon as it has caught up.",
+            "Time for which a new server must be alive before it gets a vote, and a failed one is kept (8s or more).",
             check=validators.not_negative,
         ),
     ] = 10.0

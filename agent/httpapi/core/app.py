@@ -27,6 +27,7 @@ from pyconsul.agent.httpapi.core.consistency.freshness import (
     without,
 )
 from pyconsul.agent.httpapi.core.consistency.kept_responses import KeptResponses
+from pyconsul.agent.httpapi.core.consistency.repeated_reads import repeated_read
 from pyconsul.agent.httpapi.core.consistency.repeated_writes import Unwritten, repeated
 from pyconsul.agent.httpapi.core.context import Context, ForeignDatacenter, OpenStream
 from pyconsul.agent.httpapi.core.forwarding.agents import Agents
@@ -222,9 +223,14 @@ class App:
         if endpoint.scope == "write":
             return self._begin(request)
         made = self._answer(route, request, is_current=True)
-        if isinstance(made, Response) or request.method != "GET" or not (index := wait_options(request)[0]):
+        if isinstance(made, Response):
             return made
-        return with_news(made, index, partial(self._answer_without_news, route, endpoint, request))
+        if request.method == "GET" and (index := wait_options(request)[0]):
+            return with_news(made, index, partial(self._answer_without_news, route, endpoint, request))
+        if isinstance(made, PendingResponse):
+            return made
+        answer = partial(self._answer_later, route, endpoint, request, until)
+        return repeated_read(made, self._barrier, answer, until)
 
     def _answer_without_news(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse:
         """Respond to a blocking query whose time is over: with the state of that moment."""

@@ -162,6 +162,7 @@ class Context:
     cluster: Cluster | None = None  # None: this server is the only one
     agents: Agents | None = None  # None: no other agent can be asked
     held_parts: PartHolder | None = None  # of an agent without the state; None: this agent holds the state
+    parts_elsewhere: PartHolder | None = None  # of a server, for the time until it has the state
     acl: Resolver | None = None  # None: access control is off
     kv_history: KVHistory | None = None
     loop_lag: LoopLag | None = None

@@ -71,6 +71,7 @@ async def _open_place(
         clock,
         config.bootstrap_expect,
     )
+    cluster.host.use(lambda: autopilot.stabilization_s)
     network.hand_over_to(cluster.hand_over)
     cluster.leadership.subscribe(partial(_pass_writes_on, cluster.leadership, opened.writer))
     await cluster.start()

@@ -29,7 +29,7 @@ _SETTINGS: tuple[tuple[str, Option[Any]], ...] = (
     ("MinQuorum", _MIN_QUORUM),
     (
         "ServerStabilizationTime",
-        seconds("server-stabilization-time", "Time for which a failed server is kept."),
+        seconds("server-stabilization-time", "Time until a new server gets its vote, and a failed one is removed."),
     ),
     ("RedundancyZoneTag", _REDUNDANCY_ZONE_TAG),
     ("DisableUpgradeMigration", _DISABLE_UPGRADE_MIGRATION),

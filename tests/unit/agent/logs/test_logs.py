@@ -19,12 +19,9 @@ log = logging.getLogger("agent.http")
 
 @pytest.fixture(autouse=True)
 def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level, redactor = list(root.handlers), root.level, agent_log.redactor
-    agent_log.redactor = agent_log.Redactor()
+    redactor, agent_log.redactor = agent_log.redactor, agent_log.Redactor()
     yield
-    root.handlers[:], agent_log.redactor = handlers, redactor
-    root.setLevel(level)
+    agent_log.redactor = redactor
 
 
 def test_a_line_has_consuls_form(capsys: pytest.CaptureFixture[str]) -> None:

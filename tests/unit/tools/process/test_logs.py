@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -21,18 +20,6 @@ from pyconsul.tools.process.log_setup import setup_logging
 from pyconsul.tools.process.logs import open_log_file
 
 DAY = 86400.0
-
-
-@pytest.fixture(autouse=True)
-def own_root() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    for handler in root.handlers:
-        if handler not in handlers:
-            handler.close()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def record(text: str = "text", later: float = 0.0) -> logging.LogRecord:

@@ -9,7 +9,9 @@ from support.joined_agents import JoinedAgents
 from support.scripted_reads import turns
 
 from pyconsul.agent.config.sections.performance import Performance
+from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.httpapi.core import app as app_module
+from pyconsul.agent.model.autopilot import ClusterServer
 
 SHORT = Performance(rpc_hold_timeout=0.05)
 
@@ -99,3 +101,32 @@ async def test_the_time_that_a_read_has_waited_counts(monkeypatch: pytest.Monkey
     agents.deaf = {"s1", "s2", "s3"}
     assert await reading == (500, "No cluster leader")
     assert loop.time() - began >= 0.3
+
+
+class Servers:
+    """The servers of a cluster, which fail to be listed a few times."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+
+    async def servers(self) -> list[ClusterServer]:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise EngineError("etcd at unix:client:1: etcdserver: no leader")
+        return []
+
+
+async def test_a_read_that_loses_the_leader_after_its_barrier_is_repeated() -> None:
+    agents = await agents_with_a_key()
+    context = agents["s1"].app._context
+    object.__setattr__(context, "cluster", Servers(2))
+    assert await agents["s1"].json("/v1/operator/raft/configuration") == {"Servers": [], "Index": 1}
+
+
+async def test_a_read_is_not_repeated_for_ever() -> None:
+    agents = await agents_with_a_key(performance=SHORT)
+    context = agents["s1"].app._context
+    object.__setattr__(context, "cluster", Servers(1_000))
+    assert await agents["s1"].text("GET", "/v1/operator/raft/configuration") == (
+        500, "etcd at unix:client:1: etcdserver: no leader",
+    )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -41,13 +40,9 @@ class Agent:
 
 @pytest.fixture
 async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
-    root = logging.getLogger()  # a reload changes its level, and that of its handlers
-    levels = [(part, part.level) for part in (root, *root.handlers)]
     made = Agent(tmp_path / "agent.json")
     yield made
     await made.stack.aclose()
-    for part, level in levels:
-        part.setLevel(level)
 
 
 async def test_a_reload_applies_what_needs_no_restart(agent: Agent, caplog: pytest.LogCaptureFixture) -> None:
