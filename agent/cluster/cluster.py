@@ -118,6 +118,12 @@ class ServerCluster:
         return self._file.record.cluster_id
 
     @property
+    def founders(self) -> frozenset[str]:
+        """The node IDs of the servers that have founded the cluster together."""
+        vote = self._file.record.ballot.vote
+        return frozenset() if vote is None else frozenset(vote.electorate)
+
+    @property
     def knows_leader(self) -> bool:
         """Return whether a server leads, as far as this one knows."""
         if (outside := self.leadership.outside) is not None:

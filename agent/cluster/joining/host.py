@@ -1,7 +1,8 @@
 """The leader's side of joining: adds the servers of its datacenter one at a time, as learners first.
 
 A learner has no vote, and its server passes requests on.  It gets its vote after `server_stabilization_time`, which begins
-when the leader sees it alive, not when it is added: servers that come together wait together.
+when the leader sees it alive, not when it is added: servers that come together wait together.  Those that found a cluster
+together vote at once.
 
 Source: https://developer.hashicorp.com/consul/docs/manage/scale/autopilot
 """
@@ -44,6 +45,7 @@ class Host(TaskDuty):
         self._excluded: dict[str, float] = {}  # node ID -> loop time from which it is asked again
         self._alive = plan.AliveSince()
         self._stabilization_s: Callable[[], float] = lambda: 0.0
+        self._is_founded = False
         self._since: dict[int, float] = {}  # number of a learner -> loop time since which its promotion is tried
         self._invited: set[int] = set()
         self._looked_s = 0.0
@@ -83,7 +85,7 @@ class Host(TaskDuty):
         if local is None:
             return False
         members = await local.members.list()
-        stable = self._alive.for_at_least(self._stabilization_s(), now)
+        stable = self._alive.for_at_least(self._stabilization_s(), now) | self._founding(members)
         late = self._late([member for member in members if member.node_id in stable], now)
         step = plan.next_step(members, [cluster.own.node_id, *others], stable, late, self._now_excluded())
         if isinstance(step, plan.Add):
@@ -104,6 +106,12 @@ class Host(TaskDuty):
         now = asyncio.get_running_loop().time()
         self._excluded = {node_id: until for node_id, until in self._excluded.items() if until > now}
         return set(self._excluded)
+
+    def _founding(self, members: list[ClusterMember]) -> frozenset[str]:
+        """Return the servers that vote at once: those that found the cluster together, until all of them have a vote."""
+        founders = self._cluster.founders
+        self._is_founded = self._is_founded or sum(not member.is_learner for member in members) >= len(founders)
+        return frozenset() if self._is_founded else founders
 
     def _late(self, stable: list[ClusterMember], now: float) -> list[int]:
         """Return the numbers of the learners that could have been promoted for long."""

@@ -230,7 +230,7 @@ class App:
         if isinstance(made, PendingResponse):
             return made
         answer = partial(self._answer_later, route, endpoint, request, until)
-        return repeated_read(made, self._barrier, answer, until)
+        return repeated_read(made, self._barrier, answer, until, self._context.rng)
 
     def _answer_without_news(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse:
         """Respond to a blocking query whose time is over: with the state of that moment."""

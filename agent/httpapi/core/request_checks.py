@@ -79,8 +79,10 @@ class RequestChecks:
         standing = self._context.standing
         if endpoint.scope != "read" or not standing.serves("memory"):
             return False
-        if route.stateless or not route.patient or request.method != "GET":
+        if route.stateless:
             return True
+        if not route.patient or request.method != "GET":
+            return standing.has_state or not standing.knows_leader
         return standing.has_state and not needs_barrier(standing, route, request)
 
     def locate_watched(self, request: Request) -> Route | Response:

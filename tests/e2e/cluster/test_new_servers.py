@@ -54,6 +54,7 @@ def test_a_new_server_waits_for_its_vote_and_answers_meanwhile(tmp_path: Path) -
         assert ask(second, "/v1/kv/a", b"1") is True
         assert [ask(second, f"/v1/kv/a{query}")[0]["Value"] for query in ("", "?stale", "?consistent")] == ["MQ=="] * 3
         assert ask(second, "/v1/status/leader") == ask(first, "/v1/status/leader") != ""
+        assert second.request("GET", "/v1/snapshot", None, {"X-Consul-Token": TOKEN})[0] == 200
         assert dig(second, "s1.node.consul") == "127.0.0.1"
         health = ask(first, "/v1/operator/autopilot/health")["Servers"]
         assert {server["Name"]: server["Voter"] for server in health} == {"s1": True, "s2": False}
