@@ -69,7 +69,7 @@ def test_a_refused_event_keeps_what_was_typed(client: PageClient, fields: dict[s
 
 def test_a_query_is_created_run_changed_and_deleted(agent: AgentProcess, client: PageClient) -> None:
     assert "No prepared queries" in client.show("queries")
-    page = client.ask_and_act("queries", do="create", definition=json.dumps(WEB))
+    page = client.ask_and_act("queries", do="create-json", definition=json.dumps(WEB))
     assert 'Created the query "near".' in page
     [query] = agent.get("/v1/query")
     assert "tag v1, only passing" in client.show("queries")
@@ -77,7 +77,7 @@ def test_a_query_is_created_run_changed_and_deleted(agent: AgentProcess, client:
     assert "/ui/dc1/services/web/instances/n1/web" in found.links
     assert ":80" in found
     edited = {**WEB, "Service": {"Service": "api"}}
-    page = client.ask_and_act("queries", query["ID"], do="edit", definition=json.dumps(edited))
+    page = client.ask_and_act("queries", query["ID"], do="edit-json", definition=json.dumps(edited))
     assert 'Saved the query "near".' in page
     assert agent.get("/v1/query")[0]["Service"]["Service"] == "api"
     assert "No instance of api fits." in client.show("queries", query["ID"], run="now")
@@ -87,11 +87,49 @@ def test_a_query_is_created_run_changed_and_deleted(agent: AgentProcess, client:
     assert client.show("queries", query["ID"]).status == 404
 
 
+def test_the_usual_fields_have_a_form(agent: AgentProcess, client: PageClient) -> None:
+    fields = {"name": "shop", "service": "web", "tags": "v1\r\n!old", "passing": "true", "near": "_agent"}
+    page = client.ask_and_act("queries", do="create", **fields, nearest="2", datacenters="dc2\r\ndc3", ttl="10s")
+    assert 'Created the query "shop".' in page
+    [query] = agent.get("/v1/query")
+    assert query["Service"]["Failover"]["Datacenters"] == ["dc2", "dc3"]
+    whole = {**query, "Service": {**query["Service"], "NodeMeta": {"rack": "r1"}}}
+    agent.put(f"/v1/query/{query['ID']}", whole)
+    question = client.show("queries", query["ID"], do="edit")
+    assert "What this form does not have stays as it is: Service.NodeMeta." in question
+    page = client.act(question, "edit", name="shop", service="web", passing="true", near="_agent", ttl="")
+    assert 'Saved the query "shop".' in page
+    [changed] = agent.get("/v1/query")
+    assert (changed["Service"]["NodeMeta"], changed["Service"]["Near"]) == ({"rack": "r1"}, "_agent")
+    assert (changed["DNS"]["TTL"], changed["Service"]["Failover"]["NearestN"], changed["Service"]["Tags"]) == (
+        "",
+        0,
+        [],
+    )
+    agent.request("DELETE", f"/v1/query/{query['ID']}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"service": "web", "nearest": "many"}, "Give a number from 0 to 1,000."),
+        ({"service": "web", "ttl": "soon"}, "TTL"),
+        ({"service": ""}, "Must provide a Service name"),
+    ],
+)
+def test_a_refused_form_keeps_what_was_typed(client: PageClient, fields: dict[str, str], reason: str) -> None:
+    page = client.ask_and_act("queries", do="create", name="kept name", passing="", **fields)
+    assert page.status >= 400
+    assert reason in page
+    assert 'value="kept name"' in page.html
+    assert 'name="passing" value="true" checked' not in page.html
+
+
 def test_a_change_of_somebody_else_is_not_overwritten(agent: AgentProcess, client: PageClient) -> None:
     query_id = create(agent, WEB)
-    question = client.show("queries", query_id, do="edit")
+    question = client.show("queries", query_id, do="edit-json")
     agent.put(f"/v1/query/{query_id}", {**WEB, "Name": "theirs"})
-    page = client.act(question, "edit", definition=json.dumps({**WEB, "Name": "mine"}))
+    page = client.act(question, "edit-json", definition=json.dumps({**WEB, "Name": "mine"}))
     assert page.status == 409
     assert "It has been changed since this form was opened." in page
     assert "mine" in page.html
@@ -109,7 +147,7 @@ def test_a_change_of_somebody_else_is_not_overwritten(agent: AgentProcess, clien
     ],
 )
 def test_a_wrong_definition_is_explained_where_it_stands(client: PageClient, definition: str, reason: str) -> None:
-    page = client.ask_and_act("queries", do="create", definition=definition)
+    page = client.ask_and_act("queries", do="create-json", definition=definition)
     assert page.status >= 400
     assert reason in page
     assert 'class="field wrong"' in page.html

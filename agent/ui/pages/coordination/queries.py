@@ -13,9 +13,11 @@ from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.reads import queries as reads
 from pyconsul.agent.state.queries import TOPIC
 from pyconsul.agent.ui.contract import Action, Field, Missing, Outcome, Page, PageRoute, Question, Refused
+from pyconsul.agent.ui.pages.coordination import query_form
 from pyconsul.agent.ui.pages.listing import part_of, words_match
 from pyconsul.agent.ui.visit import Visit
 
+ANSWERS = "It answers under its name over HTTP and DNS, as soon as it is created."
 EXAMPLE = {
     "Name": "near-web",
     "Service": {"Service": "web", "Tags": [], "OnlyPassing": True, "Near": "_agent"},
@@ -115,18 +117,17 @@ async def resolve(visit: Visit) -> Page:
 # Creation
 
 
-def pretty(query: PreparedQuery) -> str:
-    """Return a query as JSON, without its indexes and what it leaves open."""
+def builtins_of(query: PreparedQuery) -> dict[str, Any]:
+    """Return a query as the API takes it, without its indexes and what it leaves open."""
     fields = msgspec.to_builtins(query)
     kept = {name: value for name, value in fields.items() if name not in ("CreateIndex", "ModifyIndex")}
-    return msgspec.json.format(msgspec.json.encode(_given(kept)), indent=2).decode()
+    found: dict[str, Any] = query_form.given(kept)
+    return found
 
 
-def _given(value: Any) -> Any:
-    """Return a value without the empty fields of its objects."""
-    if not isinstance(value, dict):
-        return value
-    return {name: given for name, item in value.items() if (given := _given(item))}
+def pretty(query: PreparedQuery) -> str:
+    """Return a query as JSON, without its indexes and what it leaves open."""
+    return msgspec.json.format(msgspec.json.encode(builtins_of(query)), indent=2).decode()
 
 
 def definition_field(value: str) -> Field:
@@ -135,11 +136,22 @@ def definition_field(value: str) -> Field:
 
 
 def ask_create(visit: Visit) -> Question:
+    """Ask for the usual fields of a query."""
+    return Question(
+        "New query",
+        (ANSWERS,),
+        "Create the query",
+        f"curl -X POST -d @query.json {visit.api}/v1/query",
+        fields=query_form.fields_of({"Service": {"OnlyPassing": True}}),
+    )
+
+
+def ask_create_json(visit: Visit) -> Question:
     """Ask for the definition of a query."""
     example = msgspec.json.format(msgspec.json.encode(EXAMPLE), indent=2).decode()
     return Question(
-        "Create a prepared query",
-        ("It answers under its name over HTTP and DNS, as soon as it is created.",),
+        "New query as JSON",
+        (ANSWERS,),
         "Create the query",
         f"curl -X POST -d @query.json {visit.api}/v1/query",
         fields=(definition_field(example),),
@@ -147,12 +159,19 @@ def ask_create(visit: Visit) -> Question:
 
 
 async def create(visit: Visit) -> Outcome:
-    """Create a query."""
-    given = definition_of(visit)
-    answer = await send(visit, "POST", "/v1/query", given, "The query was not created")
+    """Create a query of the fields."""
+    return await _create(visit, query_form.merged(visit.form, {}), "")
+
+
+async def create_json(visit: Visit) -> Outcome:
+    """Create a query of a definition."""
+    return await _create(visit, definition_of(visit), "definition")
+
+
+async def _create(visit: Visit, given: dict[str, Any], field: str) -> Outcome:
+    answer = await send(visit, "POST", "/v1/query", given, "The query was not created", field)
     query_id = answer.json()["ID"]
-    name = given.get("Name")
-    return Outcome(f'Created the query "{name or query_id}".', visit.links.to("queries", query_id))
+    return Outcome(f'Created the query "{given.get("Name") or query_id}".', visit.links.to("queries", query_id))
 
 
 def definition_of(visit: Visit) -> dict[str, Any]:
@@ -177,14 +196,14 @@ def _with_line(reason: str, text: str) -> str:
     return f"line {line}: {before}"
 
 
-async def send(visit: Visit, method: str, path: str, given: object, failed: str) -> Any:
-    """Write a query; a refusal stands at the definition.  Raises Refused."""
+async def send(visit: Visit, method: str, path: str, given: object, failed: str, field: str) -> Any:
+    """Write a query; a refusal stands at a field of the form, or above all without one.  Raises Refused."""
     try:
         return await visit.send(method, path, given, failed=failed)
     except Refused as error:
-        if error.status == 403:
+        if error.status == 403 or not field:
             raise
-        raise Refused(failed, "", error.advice, status=error.status, definition=error.reason) from None
+        raise Refused(failed, "", error.advice, status=error.status, **{field: error.reason}) from None
 
 
 def named(found: Sequence[PreparedQuery], query_id: str) -> PreparedQuery:
@@ -199,6 +218,8 @@ def named(found: Sequence[PreparedQuery], query_id: str) -> PreparedQuery:
 
 
 PAGES = (
-    PageRoute("queries", show, {"create": Action(create, ask_create)}),
+    PageRoute(
+        "queries", show, {"create": Action(create, ask_create), "create-json": Action(create_json, ask_create_json)}
+    ),
     PageRoute("queries/name", resolve),
 )

@@ -8,8 +8,17 @@ from typing import Any
 from pyconsul.agent.model.query import PreparedQuery
 from pyconsul.agent.reads import queries as reads
 from pyconsul.agent.state.contract import Refused as StateRefused
-from pyconsul.agent.ui.contract import Action, Missing, Outcome, Page, PageRoute, Question, Refused
-from pyconsul.agent.ui.pages.coordination.queries import definition_field, definition_of, named, pretty, row_of, send
+from pyconsul.agent.ui.contract import Action, Field, Missing, Outcome, Page, PageRoute, Question, Refused
+from pyconsul.agent.ui.pages.coordination import query_form
+from pyconsul.agent.ui.pages.coordination.queries import (
+    builtins_of,
+    definition_field,
+    definition_of,
+    named,
+    pretty,
+    row_of,
+    send,
+)
 from pyconsul.agent.ui.shown import worst
 from pyconsul.agent.ui.visit import Visit
 
@@ -83,35 +92,60 @@ def _found(one: dict[str, Any]) -> Found:
 
 
 def ask_edit(visit: Visit) -> Question:
+    """Ask for other values of the usual fields."""
+    query = _query(visit)
+    definition = builtins_of(query)
+    rest = query_form.others(definition)
+    stays = (f"What this form does not have stays as it is: {', '.join(rest)}.",) if rest else ()
+    return _question(visit, query, query_form.fields_of(definition), stays)
+
+
+def ask_edit_json(visit: Visit) -> Question:
     """Ask for another definition."""
     query = _query(visit)
+    return _question(visit, query, (definition_field(pretty(query)),))
+
+
+def _question(visit: Visit, query: PreparedQuery, fields: tuple[Field, ...], more: tuple[str, ...] = ()) -> Question:
     name = query.name or query.id
     return Question(
         f'Change the query "{name}"',
-        ("The new definition answers from the next request on.",),
+        ("The new definition answers from the next request on.", *more),
         f'Save the query "{name}"',
         f"curl -X PUT -d @query.json {visit.api}/v1/query/{query.id}",
-        fields=(definition_field(pretty(query)),),
+        fields=fields,
         lacks=_lacks(visit, query),
         carry=(("index", str(query.modify_index)),),
     )
 
 
 async def edit(visit: Visit) -> Outcome:
+    """Store other values of the usual fields, unless the query has changed meanwhile."""
+    query = _query(visit)
+    return await _store(visit, query, query_form.merged(visit.form, builtins_of(query)), "")
+
+
+async def edit_json(visit: Visit) -> Outcome:
     """Store another definition, unless the query has changed meanwhile."""
-    query, given = _query(visit), definition_of(visit)
+    return await _store(visit, _query(visit), definition_of(visit), "definition")
+
+
+async def _store(visit: Visit, query: PreparedQuery, given: dict[str, Any], field: str) -> Outcome:
+    failed = "The query was not saved"
     if visit.form.get("index", "") != str(query.modify_index):
         raise Refused(
-            "The query was not saved",
+            failed,
             "It has been changed since this form was opened.",
-            "Copy your definition, open the form again, and compare.",
+            "Copy what you have written, open the form again, and compare.",
             status=409,
         )
     if given.get("Token") == reads.REDACTED:
-        raise Refused(
-            "The query was not saved", "", definition="Its token is hidden: give a token, or an empty one, as Token."
-        )
-    await send(visit, "PUT", f"/v1/query/{query.id}", given, "The query was not saved")
+        if not field:
+            raise Refused(
+                failed, "Its token is hidden.", "Edit it as JSON, and give a token, or an empty one, as Token."
+            )
+        raise Refused(failed, "", definition="Its token is hidden: give a token, or an empty one, as Token.")
+    await send(visit, "PUT", f"/v1/query/{query.id}", given, failed, field)
     return Outcome(f'Saved the query "{given.get("Name") or query.id}".')
 
 
@@ -141,4 +175,14 @@ def _lacks(visit: Visit, query: PreparedQuery) -> str:
     return visit.lacks("query:write", query.name) if reads.has_rules(query) else ""
 
 
-PAGES = (PageRoute("queries/{id}", show, {"edit": Action(edit, ask_edit), "delete": Action(delete, ask_delete)}),)
+PAGES = (
+    PageRoute(
+        "queries/{id}",
+        show,
+        {
+            "edit": Action(edit, ask_edit),
+            "edit-json": Action(edit_json, ask_edit_json),
+            "delete": Action(delete, ask_delete),
+        },
+    ),
+)
