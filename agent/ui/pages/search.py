@@ -26,7 +26,7 @@ PLACES = (
     ("Create a role", "new add acl", "acls/roles/create"),
     ("Create an auth method", "new add acl login jwt", "acls/auth-methods/create"),
     ("Fire an event", "send", "events?do=fire"),
-    ("New prepared query", "new add", "queries?do=create"),
+    ("Create a prepared query", "new add", "queries?do=create"),
     ("Settings of the agent", "configuration", "agent/settings"),
     ("Log of the agent", "monitor", "agent/log"),
     ("Reload the agent", "configuration", "agent?do=reload"),
