@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import msgspec
@@ -16,6 +17,7 @@ from pyconsul.agent.sync.local_state import Pending
 from pyconsul.agent.sync.node_registration import NodeRegistration
 
 FORBIDDEN = 403
+MAX_REQUESTS = 32  # of one write at a time
 UNKNOWN = "unknown"  # instead of the accessor ID of a token that does not exist
 
 _encode = msgspec.json.Encoder().encode
@@ -51,11 +53,21 @@ class RemoteCatalog:
 
         Raises Unavailable when nothing can be written at present, Rejected when a row is refused for another reason than its token.
         """
-        for token, batch in self._batches(registration, pending).items():
+        batches = self._batches(registration, pending)
+        if pending.node and (own := batches.pop(self._agent_token(), None)) is not None:
+            await self._write(self._agent_token(), own)
+        if len(batches) == 1:
+            ((token, batch),) = batches.items()
             await self._write(token, batch)
+            return
+        slots = asyncio.Semaphore(MAX_REQUESTS)
+        tasks = [self._write_in_slot(slots, token, batch) for token, batch in batches.items()]
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
 
     def _batches(self, registration: NodeRegistration, pending: Pending) -> dict[str, Batch]:
-        """Return the changes by token; the agent's own token comes first, since a service needs its node."""
+        """Return the changes by token; the agent's own is written first, since a service needs its node."""
         node, agent = registration.node, self._agent_token()
         services: dict[str, list[ServiceRow]] = {}
         checks: dict[str, list[tuple[CheckRow, ServiceRow | None]]] = {}
@@ -84,6 +96,10 @@ class RemoteCatalog:
     def _token_of(self, row: ServiceRow | CheckRow) -> str:
         from_file = self._own("config_file_service_registration") if row.from_file else ""
         return row.token or from_file or self._own("default")
+
+    async def _write_in_slot(self, slots: asyncio.Semaphore, token: str, batch: Batch) -> None:
+        async with slots:
+            await self._write(token, batch)
 
     async def _write(self, token: str, batch: Batch) -> None:
         target = path("registrations")

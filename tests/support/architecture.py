@@ -56,6 +56,7 @@ DOES_IO = {
     "sync/anti_entropy/catalog_writer.py": "time limits",
     "sync/anti_entropy/late_outputs.py": "timers",
     "sync/anti_entropy/retry_timer.py": "timers",
+    "sync/anti_entropy/shared_write.py": "tasks",
     "sync/anti_entropy/short_wait.py": "timers and tasks",
     "sync/local_store.py": "delays writes of TTL reports",
     "sync/reap.py": "periodic task",

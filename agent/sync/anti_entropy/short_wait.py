@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 WAIT_S = 1.0
 
@@ -15,21 +14,23 @@ log = logging.getLogger("agent.sync")
 class ShortWait:
     """Begins writes and waits for them; while one takes longer than WAIT_S, no other is begun or waited for.
 
-    write: returns whether it has written everything.  rest: called after a long write, since there may be more to write.
+    begin: begins a write that returns whether it has written everything.
+    rest: called after a long write, since there may be more to write.
     """
 
-    def __init__(self, write: Callable[[], Coroutine[Any, Any, bool]], rest: Callable[[], None]) -> None:
-        self._write, self._rest = write, rest
+    def __init__(self, begin: Callable[[], asyncio.Task[bool]], rest: Callable[[], None]) -> None:
+        self._begin, self._rest = begin, rest
         self._long: asyncio.Task[bool] | None = None
 
     async def run(self) -> None:
-        """Write, and wait for it.  Raises what `write` raises in that time."""
+        """Write, and wait for it.  Raises what the write raises in that time."""
         if self._long is not None:
             return
-        writing = asyncio.get_running_loop().create_task(self._write())
+        writing = self._begin()
         await asyncio.wait((writing,), timeout=WAIT_S)
         if writing.done():
-            writing.result()
+            if not writing.cancelled():
+                writing.result()
         elif self._long is None:
             self._long = writing
             writing.add_done_callback(self._finish)
@@ -42,9 +43,3 @@ class ShortWait:
             log.error("anti-entropy failed", exc_info=error)
         elif writing.result():
             self._rest()
-
-    async def stop(self) -> None:
-        """Cancel a long write."""
-        if self._long is not None:
-            self._long.cancel()
-            await asyncio.gather(self._long, return_exceptions=True)

@@ -15,6 +15,7 @@ from pyconsul.agent.sync.anti_entropy.contract import Catalog
 from pyconsul.agent.sync.anti_entropy.diff import diff, interval_factor, mark
 from pyconsul.agent.sync.anti_entropy.late_outputs import LateOutputs
 from pyconsul.agent.sync.anti_entropy.retry_timer import RetryTimer
+from pyconsul.agent.sync.anti_entropy.shared_write import SharedWrite
 from pyconsul.agent.sync.anti_entropy.short_wait import ShortWait
 from pyconsul.agent.sync.local_state import LocalState, Pending, Update
 from pyconsul.agent.sync.node_registration import NodeRegistration
@@ -73,7 +74,8 @@ class Syncer:
         self._periodic: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
         self._timer = RetryTimer(self.schedule)
-        self._short_wait = ShortWait(self.flush, self.schedule)
+        self._writes = SharedWrite(self._write_pending)
+        self._short_wait = ShortWait(self._writes.begin, self.schedule)
         self._behind_since: float | None = None  # the loop's time
         self._reported = False
         self._error, self._failures, self._restarts = "", 0, 0
@@ -97,6 +99,9 @@ class Syncer:
 
     async def flush(self) -> bool:
         """Write everything that is pending; False when that failed and is retried later, or after `stop`."""
+        return await asyncio.shield(self._writes.begin())
+
+    async def _write_pending(self) -> bool:
         if not self._local or self._stopped:
             return not self._local
         self._note_behind()
@@ -195,7 +200,7 @@ class Syncer:
         tasks = [task for task in (self._watchdog, self._worker, self._periodic) if task is not None]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(self._short_wait.stop(), *tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._writes.cancel(), return_exceptions=True)
 
     async def _sync_periodically(self) -> None:
         while True:
@@ -241,8 +246,9 @@ class Syncer:
         self._restarts += 1
         log.error("the anti-entropy worker is %s, restarting it", state)
         if self._worker is not None:
-            self._worker.cancel()  # it gives back the changes that it took
+            self._worker.cancel()
             self._worker = None
+            self._writes.cancel()  # they give back the changes that they took
         self.schedule()
 
     def _note_behind(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from random import Random
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 from support.local_agent import NODE, check_row, me, service_row
 from support.remote_servers import Access, Servers
 
-from pyconsul.agent.httpapi.core.forwarding.standing import SingleServer
+from pyconsul.agent.httpapi.core.forwarding.standing import Scope, SingleServer
+from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
 from pyconsul.agent.model.check import serf_check
 from pyconsul.agent.remote.catalog import RemoteCatalog
 from pyconsul.agent.remote.requests import Rejected
@@ -86,6 +88,29 @@ async def test_every_row_is_written_with_its_own_token(caplog: pytest.LogCapture
         "Service registration no longer blocked by ACLs: service=other-1 attempts=1",
         "Check registration no longer blocked by ACLs: check=disk attempts=1",
     ]
+
+
+async def test_tokens_do_not_wait_for_each_other() -> None:
+    world = World(agent="agent")
+    world.access.token("agent", AGENT)
+    for name in ("web", "db"):
+        world.access.token(name, f'service "{name}" {{ policy = "write" }}')
+    assert await world.syncer.full_sync()
+    asked: list[bytes] = []
+    both = asyncio.Event()
+
+    async def servers(scope: Scope, request: HTTPRequest) -> Response:
+        asked.append(request.target)
+        if len(asked) == 2:
+            both.set()
+        await both.wait()
+        return await world.servers(scope, request)
+
+    catalog = RemoteCatalog(servers, lambda name: world.own.get(name, ""))
+    rows = [ServiceRow(service_row(name), token=name) for name in ("web", "db")]
+    await catalog.apply(ME, Pending(services=rows))
+    assert world.service("web")
+    assert world.service("db")
 
 
 async def test_a_row_of_another_service_is_not_replaced(caplog: pytest.LogCaptureFixture) -> None:
