@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import signal
 from collections.abc import Iterator
 
@@ -27,7 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skip = pytest.mark.skip(reason="slow; runs with --slow")
+    against = os.environ.get("PYCONSUL_AGAINST", "")
     for item in items:
+        for mark in item.iter_markers("single_server"):
+            if against and mark.kwargs.get("mode", against) == against:
+                item.add_marker(pytest.mark.skip(reason=f"for a single server only: {mark.args[0]}"))
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.timeout(3600) if config.getoption("--slow") else skip)
 

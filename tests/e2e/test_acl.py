@@ -45,7 +45,7 @@ def token_for(agent: AgentProcess, name: str, rules: str, **more: Any) -> dict[s
 
 @pytest.fixture(scope="module")
 def agent() -> Iterator[AgentProcess]:
-    with running_agent(acl=acl(initial_management=ROOT), log_level="trace") as running:
+    with running_agent(acl=acl(initial_management=ROOT, agent=ROOT), log_level="trace") as running:
         yield running
 
 
@@ -185,6 +185,7 @@ def test_no_secret_is_in_the_log(agent: AgentProcess) -> None:
     assert ROOT not in ask(agent, "GET", "/v1/agent/self")[1]
 
 
+@pytest.mark.single_server("the leader reads the file acl-bootstrap-reset")
 def test_access_control_survives_a_restart(tmp_path: Path) -> None:
     settings = {"acl": {**acl(), "enable_token_persistence": True}}
     first = AgentProcess(tmp_path, tmp_path / "data", **settings).start()
@@ -218,6 +219,7 @@ def test_access_control_survives_a_restart(tmp_path: Path) -> None:
         second.stop()
 
 
+@pytest.mark.single_server("its next full sync registers the service, within a minute", mode="client")
 def test_services_of_files_use_their_token(tmp_path: Path) -> None:
     secret = "77777777-2222-4333-8444-555555555555"
     settings = acl(initial_management=ROOT, config_file_service_registration=secret)

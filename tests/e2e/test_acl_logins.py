@@ -66,6 +66,7 @@ def test_a_login_is_refused_in_words_whatever_it_sends(manager: Manager) -> None
         assert nobody.ask("POST", "/v1/acl/login", {"AuthMethod": "people", "BearerToken": bearer})[0] == 403
 
 
+@pytest.mark.single_server("a client agent keeps tokens for acl.token_ttl", mode="client")
 def test_a_token_that_is_deleted_while_its_request_waits_gets_no_data(manager: Manager) -> None:
     manager.write("/v1/agent/service/register", {"Name": "waited-for"})
     caller = manager.caller('service "waited-for" { policy = "read" }')
@@ -81,6 +82,7 @@ def test_a_token_that_is_deleted_while_its_request_waits_gets_no_data(manager: M
     manager.put("/v1/agent/service/deregister/waited-for")
 
 
+@pytest.mark.single_server("a client agent keeps tokens for acl.token_ttl", mode="client")
 def test_a_token_that_is_deleted_while_its_request_waits_in_vain_is_refused(manager: Manager) -> None:
     manager.write("/v1/agent/service/register", {"Name": "idle"})
     caller = manager.caller('service "idle" { policy = "read" }')
@@ -93,6 +95,7 @@ def test_a_token_that_is_deleted_while_its_request_waits_in_vain_is_refused(mana
     manager.put("/v1/agent/service/deregister/idle")
 
 
+@pytest.mark.single_server("a client agent keeps tokens for acl.token_ttl", mode="client")
 def test_a_log_that_is_followed_ends_with_its_token(manager: Manager) -> None:
     caller = manager.caller('agent_prefix "" { policy = "read" }')
     accessor = caller.read("/v1/acl/token/self")["AccessorID"]

@@ -274,6 +274,7 @@ def test_the_log_names_registrations_that_acls_refuse(manager: Manager) -> None:
     manager.put("/v1/agent/service/deregister/kept-out")
 
 
+@pytest.mark.single_server("the leader logs the warning")
 def test_the_log_warns_of_rules_that_mean_nothing(manager: Manager) -> None:
     manager.write("/v1/acl/policy", {"Name": "misspelled", "Rules": 'keyprefix "x" { policy = "read" }'})
     assert (

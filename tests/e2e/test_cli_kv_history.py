@@ -148,6 +148,7 @@ def test_the_history_of_a_prefix_shows_deleted_keys(shared: AgentProcess) -> Non
     assert "+ h/a\n" in everything
 
 
+@pytest.mark.single_server("etcd keeps old bytes for a while")
 def test_purged_values_are_nowhere_in_the_data_folder(tmp_path: Path, start_agent: StartAgent) -> None:
     folder = tmp_path / "data"
 
@@ -172,6 +173,7 @@ def test_purged_values_are_nowhere_in_the_data_folder(tmp_path: Path, start_agen
     assert not holds(b"hunter2")
 
 
+@pytest.mark.single_server("the settings of the leader decide")
 def test_a_reload_takes_the_history_from_excluded_keys(tmp_path: Path, start_agent: StartAgent) -> None:
     folder = tmp_path / "data"
     agent = start_agent(folder)

@@ -25,6 +25,7 @@ def command(agent: AgentProcess) -> list[str]:
     return [*PROGRAM, "monitor", "-services", f"-http-addr={agent.address}"]
 
 
+@pytest.mark.single_server("only a development agent forgets the service")
 def test_in_a_pipe_each_change_is_a_line_and_the_agent_may_come_back(agent: AgentProcess) -> None:
     process = subprocess.Popen(command(agent), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:

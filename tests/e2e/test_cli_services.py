@@ -47,8 +47,8 @@ def test_nodes_and_members(pyconsul: Run) -> None:
     assert pyconsul("catalog", "datacenters").stdout == b"dc1\n"
     header, *rows = pyconsul("members").stdout.splitlines()
     assert header.split() == b"Node Address Status Type Build Protocol DC Partition Segment".split()
-    assert [row.split()[0] for row in rows] == [b"n1"]
-    assert parsed(pyconsul("members", "-format=json"))[0]["Name"] == "n1"
+    assert b"n1" in [row.split()[0] for row in rows]
+    assert "n1" in [member["Name"] for member in parsed(pyconsul("members", "-format=json"))]
     assert pyconsul("members", "-status=left").returncode == 2
 
 

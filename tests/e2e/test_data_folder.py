@@ -12,12 +12,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.agent_process import AgentProcess
+from support.agent_process import AGAINST, AgentProcess
 from support.rows import SAMPLES
 
 from pyconsul.agent.engine.embedded.checksums import row_sum
 from pyconsul.agent.engine.embedded.datafile import PUT_ROW
 
+STATE_FILES = {"": {"state.db", "state.db-wal", "state.mark"}, "follower": {"db"}, "client": set()}
 ODD_FILES = (b"", b"\x80", b"null", b"[]", b"{}", b'{"Service": 1, "Check": "x", "CheckID": []}', b"9" * 400)
 
 
@@ -37,6 +38,7 @@ def other(tmp_path: Path) -> Iterator[AgentProcess]:
     process.stop()
 
 
+@pytest.mark.single_server("names the process of the agent")
 def test_a_second_agent_refuses_to_start(agent: AgentProcess, other: AgentProcess) -> None:
     agent.start()
     assert agent.process is not None
@@ -69,7 +71,7 @@ def test_nothing_is_writable_by_others(agent: AgentProcess, tmp_path: Path) -> N
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_dir()} == {0o700}
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != "node-id"]
     names = {file.name: file.stat().st_mode & 0o777 for file in files}
-    assert names.keys() >= {"state.db", "state.db-wal", "state.mark"}
+    assert names.keys() >= STATE_FILES[AGAINST]
     assert {"services", "checks"} <= {file.parent.name for file in files}
     assert set(names.values()) == {0o600}
     for path in (
@@ -92,6 +94,7 @@ def odd_rows(table: str, sample: Any) -> list[tuple[str, bytes]]:
     return found
 
 
+@pytest.mark.single_server("changes the file of a single server")
 def test_whatever_rows_are_stored_the_agent_starts(agent: AgentProcess, tmp_path: Path) -> None:
     settings = msgspec.json.decode(agent.config_file.read_bytes())
     settings["acl"] = {"enabled": True, "default_policy": "allow"}

@@ -76,6 +76,7 @@ def test_everything_survives_an_orderly_end(agent: AgentProcess) -> None:
     assert agent.get("/v1/catalog/service/web")[0]["Node"] == "x"
 
 
+@pytest.mark.single_server("damages the file of a single server")
 def test_a_torn_file_is_refused_with_instructions(agent: AgentProcess, tmp_path: Path) -> None:
     agent.start()
     for number in range(200):

@@ -129,6 +129,7 @@ def other_than(node: str, path: str, answer: Any) -> Any:
 
 @pytest.mark.skipif(not RECORDED.is_dir(), reason="the recordings (../shared/conformance) are not here")
 @pytest.mark.parametrize("name", ["plain", "acl"])
+@pytest.mark.single_server("compares all nodes")
 def test_a_snapshot_of_consul_brings_everything(new: Administered, name: str) -> None:
     left_out = new.restore((RECORDED / f"{name}.snap").read_bytes())
     assert left_out.startswith("1 ConfigEntry service-defaults, 1 FederationState")
@@ -155,6 +156,7 @@ def by_name(rows: Any) -> Any:
     return sorted(rows, key=lambda row: json.dumps(row, sort_keys=True)) if isinstance(rows, list) else rows
 
 
+@pytest.mark.single_server("compares all nodes")
 def test_another_agent_gives_the_same_answers(filled: Administered, new: Administered) -> None:
     data = filled.send("GET", "/v1/snapshot")[1]
     before = int(new.send("GET", "/v1/kv/?keys&recurse")[0]["x-consul-index"])
@@ -184,6 +186,7 @@ def test_an_older_snapshot_of_pyconsul_is_restored(new: Administered) -> None:
     assert {token["SecretID"] for token in new.get("/v1/acl/tokens")} >= {"bbbbbbbb-0000-0000-0000-000000000001"}
 
 
+@pytest.mark.single_server("its next full sync does so, within a minute", mode="client")
 def test_the_agent_takes_over_the_node_of_its_name(new: Administered, tmp_path: Path, start_agent: StartAgent) -> None:
     agent = start_agent(durable=True, node_name="other")
     status, _, body = agent.request("PUT", "/v1/snapshot", OLD.read_bytes())

@@ -41,6 +41,7 @@ def write_and_kill(agent: AgentProcess, folder: Path) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [cut, spoil, add_half_a_frame])
+@pytest.mark.single_server("damages the file of a single server")
 def test_a_torn_end_is_left_out(agent: AgentProcess, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     """A power cut in the middle of the last commit: it was not acknowledged, so the mark does not know it."""
     folder = tmp_path / "data" / "raft"
@@ -59,6 +60,7 @@ def test_a_torn_end_is_left_out(agent: AgentProcess, tmp_path: Path, damage: Cal
 
 
 @pytest.mark.parametrize("damage", [cut, spoil])
+@pytest.mark.single_server("damages the file of a single server")
 def test_an_acknowledged_end_that_is_lost_is_reported(
     agent: AgentProcess, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:

@@ -118,6 +118,7 @@ async def test_keys_are_rotated_with_serf_in_the_pool(pools: Pools, start_serf: 
 
 
 @pytest.mark.parametrize("keys", KEYS)
+@pytest.mark.single_server("counts the members")
 async def test_serf_joins_a_whole_agent(keys: tuple[bytes, ...], tmp_path: Path) -> None:
     encryption = {"encrypt": b64encode(keys[0]).decode()} if keys else {}
     with running_agent(**encryption) as agent:
