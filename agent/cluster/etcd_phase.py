@@ -161,12 +161,16 @@ class EtcdPhase:
                 since = named = now
             elif now - named >= NAMED_S:
                 named = now
-                log.warning(
-                    "etcd has had no quorum for %d s: nothing can be written. It goes on by itself as soon as most servers"
-                    " of the cluster are back. If most of their disks are lost, run: pyconsul operator recover",
-                    now - since,
-                )
+                log.warning("etcd has had no quorum for %d s: nothing can be written. %s", now - since, self._advice())
             await asyncio.sleep(PROBE_S)
+
+    def _advice(self) -> str:
+        if self.local is None:
+            return "It goes on by itself as soon as most members of the etcd in etcd { endpoints } answer."
+        return (
+            "It goes on by itself as soon as most servers of the cluster are back. If most of their disks are lost, run:"
+            " pyconsul operator recover"
+        )
 
 
 def _supervised(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

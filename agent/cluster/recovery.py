@@ -196,6 +196,10 @@ class Recovery:
         phase = self._cluster.phase
         if phase is not None and phase.had_quorum:
             raise EngineError("etcd has a quorum: there is nothing to recover")
+        if self._cluster.settings.external is not None:
+            raise EngineError(
+                "the state is in the etcd of etcd { endpoints }: recover that one with etcdctl snapshot restore"
+            )
         if self._cluster.is_alone or not self._cluster.cluster_id:
             raise EngineError("this server belongs to no cluster")
 

@@ -9,6 +9,7 @@ from pyconsul.agent.common.go.base64_text import decode_go_base64
 from pyconsul.agent.config.coerce import DETAIL
 from pyconsul.agent.config.config import Config
 from pyconsul.agent.config.problems import Problems
+from pyconsul.agent.config.sections.cluster import Etcd
 from pyconsul.agent.config.table import Values
 from pyconsul.agent.model.control_characters import fault_of_texts
 
@@ -21,6 +22,7 @@ def validate(config: Config, given: Values, problems: Problems) -> None:
     """Gathers what cannot work together; `given`: the values as they were written, and those of -dev."""
     errors = problems.errors
     _check_mode(config, given, errors)
+    _check_etcd(config, problems)
     if config.advertise_reconnect_timeout and given.get("server", False):
         errors.append("advertise_reconnect_timeout can only be used on a client")
     if found := next(
@@ -66,12 +68,24 @@ def _check_mode(config: Config, given: Values, errors: list[str]) -> None:
         errors.append("'bootstrap_expect > 0' and 'bootstrap = true' are mutually exclusive")
     if config.bootstrap_expect and config.dev_mode:
         errors.append("'bootstrap_expect > 0' not allowed in dev mode")
-    if config.etcd.endpoints and config.bootstrap_expect > 1:
+
+
+def _check_etcd(config: Config, problems: Problems) -> None:
+    """Check the settings of an existing etcd."""
+    etcd, errors = config.etcd, problems.errors
+    if etcd.endpoints and config.bootstrap_expect > 1:
         errors.append(
             "'bootstrap_expect > 1' and 'etcd { endpoints }' are mutually exclusive: that cluster exists already"
         )
-    if bool(config.etcd.cert_file) != bool(config.etcd.key_file):
+    if bool(etcd.cert_file) != bool(etcd.key_file):
         errors.append("etcd: cert_file and key_file are needed together")
+    if bool(etcd.username) != bool(etcd.password):
+        errors.append("etcd: username and password are needed together")
+    if etcd != Etcd() and not etcd.endpoints:
+        errors.append("etcd: endpoints are needed with the other settings of an existing etcd")
+    if etcd.endpoints and (config.dev_mode or not config.server):
+        kind = "-dev keeps everything in memory" if config.dev_mode else "a client agent asks the servers"
+        problems.warnings.append(f"etcd {{ endpoints }} has no effect: {kind}")
 
 
 def at_start(config: Config) -> list[str]:

@@ -16,7 +16,7 @@ _PROVIDER = re.compile(r"[a-z0-9_-]*")
 _UI_PATH = re.compile(r"[/A-Za-z0-9_-]*")
 _DNS_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
-_ENDPOINT = re.compile(r"(https?://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}/?")
+_ENDPOINT = re.compile(r"(https?://)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?P<port>[0-9]{1,5})/?")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 META_PAIRS, META_KEY_LENGTH, META_VALUE_LENGTH = 64, 128, 512
@@ -54,7 +54,10 @@ def key_prefix(value: object) -> str | None:
 def etcd_endpoints(value: object) -> str | None:
     """Addresses of etcd."""
     assert isinstance(value, tuple | list)
-    return None if all(_ENDPOINT.fullmatch(str(text)) for text in value) else "HOST:PORT, or http(s)://HOST:PORT"
+    found = [_ENDPOINT.fullmatch(str(text)) for text in value]
+    if all(match is not None and 0 < int(match["port"]) < 1 << 16 for match in found):
+        return None
+    return "HOST:PORT, or http(s)://HOST:PORT"
 
 
 def etcd_prefix(value: object) -> str | None:

@@ -293,7 +293,7 @@ class Writer:
         self._watchdog = loop.call_later(max(left, RECHECK_S), self._watch)
         if left > 0:
             return
-        waited = f"the disk has not confirmed a write for {self._stall_s:g} s"
+        waited = f"no write was confirmed for {self._stall_s:g} s (by the disk or, in a cluster, by most servers)"
         self._fail(OutcomeUnknown(f"{waited}; this one may still take effect"), results)
         latest = loop.time() - self._stall_s
         while self._waiting and self._waiting[0][2] <= latest:
