@@ -11,9 +11,9 @@ from urllib.parse import unquote_plus
 
 from pyconsul.agent.common.go.durations import SECOND_NS, parse_go_duration_s
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, Standing
+from pyconsul.agent.httpapi.core.forwarding.standing import Standing
 from pyconsul.agent.httpapi.core.request import Request
-from pyconsul.agent.httpapi.core.response import Response, server_error
+from pyconsul.agent.httpapi.core.response import Response
 from pyconsul.agent.httpapi.core.router import Route
 from pyconsul.agent.httpapi.server.contract import PendingResponse
 
@@ -50,17 +50,12 @@ def allows_stale(request: Request) -> bool:
 
 
 def needs_barrier(standing: Standing, route: Route, request: Request) -> bool:
-    """Return whether a request has to wait for the state to be current.
-
-    Raises HTTPError for one that accepts an older state when this server has none.
-    """
+    """Return whether a request has to wait for the state to be current; any one does while this server has not read it yet."""
     if route.stateless:
         return False
     stale = allows_stale(request)
-    if not stale and "cached" not in request:
+    if not standing.has_state or not (stale or "cached" in request):
         return True
-    if not standing.has_state:
-        raise server_error(NO_LEADER)
     limit = max_stale_s(request) if stale and route.consistency else 0.0
     return 0 < limit < standing.last_contact_ms / 1000
 

@@ -88,7 +88,7 @@ async def test_at_the_end_of_its_time_a_client_gets_what_a_plain_read_returns() 
 async def test_a_stale_read_of_a_server_that_is_behind_is_asked_again_as_a_default_one() -> None:
     servers, shared = made()
     servers.index = 3
-    (task,) = await begun(shared.wait(question("/v1/kv/a?stale&raw"), 3, 0.001))
+    (task,) = await begun(shared.wait(question("/v1/kv/a?stale&raw"), 3, 0.3))
     servers.index = 2
     await task
     assert servers.asked[1:] == ["/v1/kv/a?stale&raw", "/v1/kv/a?raw"]
