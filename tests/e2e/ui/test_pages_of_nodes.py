@@ -167,3 +167,27 @@ def test_a_session_that_has_ended_is_said(client: PageClient) -> None:
     assert missing.status == 404
     assert "does not exist any more" in missing
     assert client.show("sessions", do="invalidate").status == 400
+
+
+def test_a_node_with_many_services_has_parts(client: PageClient, agent: AgentProcess) -> None:
+    for number in range(450):
+        checks = [{"CheckID": f"c{number}", "Status": "passing", "ServiceID": f"s{number:03}"}]
+        service = {"ID": f"s{number:03}", "Service": "many"}
+        agent.put(
+            "/v1/catalog/register", {"Node": "crowd", "Address": "10.0.0.9", "Service": service, "Checks": checks}
+        )
+    for tab in ("health-checks", "service-instances"):
+        first, last = client.show("nodes", "crowd", tab), client.show("nodes", "crowd", tab, part=3)
+        assert "1–200 of 450" in first
+        assert (first.html.count("data-row"), last.html.count("data-row")) == (200, 50)
+    assert "s449" in last
+    agent.put("/v1/catalog/deregister", {"Node": "crowd"})
+
+
+def test_the_services_of_an_agent_have_parts(client: PageClient, agent: AgentProcess) -> None:
+    for number in range(205):
+        agent.put("/v1/agent/service/register", {"Name": f"own{number:03}"})
+    assert "of 20" in client.show("agent", "services")
+    assert "own204" in client.show("agent", "services", part=2)
+    for number in range(205):
+        agent.put(f"/v1/agent/service/deregister/own{number:03}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pyconsul.agent.model.check import MAINTENANCE, PASSING, HealthCheck
@@ -17,6 +18,7 @@ from pyconsul.agent.ui.pages.catalog import node_actions
 from pyconsul.agent.ui.pages.catalog.distances import distances, plot
 from pyconsul.agent.ui.pages.catalog.nodes import VERSION, leader_name, own_and_services
 from pyconsul.agent.ui.pages.coordination.sessions import rows_of
+from pyconsul.agent.ui.pages.listing import part_of
 from pyconsul.agent.ui.pages.services.heartbeats import REFRESH_S, Beat, Heartbeats, heartbeats
 from pyconsul.agent.ui.shown import counts, order_of, state_of, worst
 from pyconsul.agent.ui.visit import Visit
@@ -80,24 +82,25 @@ async def show(visit: Visit) -> Page:
         "is_off": is_off,
         "maintenance_lacks": node_actions.no_agent(member) or visit.lacks("node:write", info.node),
         "deregister_lacks": visit.lacks("node:write", info.node),
-        "checks": [],
-        "instances": [],
-        "sessions": [],
-        "distances": [],
+        "part": None,
         "plot": None,
         "silent": "",
     }
+    address = partial(_address, visit, info.node, tab)
     if tab == "health-checks":
         beats = await heartbeats(visit, [info.node], EVERY_CHECK) if info.checks else Heartbeats()
-        data["checks"] = _checks(visit, info, beats)
+        data["part"] = part_of(visit, _sorted(info.checks), address)
+        data["checks"] = [_check(visit, check, beats) for check in data["part"].rows]
         data["silent"] = beats.silent.get(info.node, "") if member else ""
     elif tab == "service-instances":
-        data["instances"] = _instances(info, by_service)
+        data["part"] = part_of(visit, _instances(info, by_service), address)
     elif tab == "lock-sessions":
-        held = visit.read(session_reads.locks(visit.view, visit.caller, [one.id for one in found]))
-        data["sessions"] = rows_of(visit, found, held)
+        data["part"] = part_of(visit, sorted(found, key=lambda one: (one.name, one.id)), address)
+        held = visit.read(session_reads.locks(visit.view, visit.caller, [one.id for one in data["part"].rows]))
+        data["sessions"] = rows_of(visit, data["part"].rows, held)
     elif tab == "rtt":
-        data["distances"], data["plot"] = _distances(visit, info.node)
+        measured, data["plot"] = _distances(visit, info.node)
+        data["part"] = part_of(visit, measured, address)
     return Page("node.html", info.node, "nodes", data, refresh_s=REFRESH_S if tab == "health-checks" else 0.0)
 
 
@@ -133,25 +136,29 @@ def _tabs(visit: Visit, info: NodeInfo, sessions: int) -> list[tuple[str, str, s
     return [(visit.links.to("nodes", info.node, name), name, label, numbers.get(name, 0)) for name, label in TABS]
 
 
-def _checks(visit: Visit, info: NodeInfo, beats: Heartbeats) -> list[Check]:
+def _address(visit: Visit, node: str, tab: str, number: int) -> str:
+    return visit.links.to("nodes", node, tab, part=number if number > 1 else None)
+
+
+def _sorted(checks: Iterable[HealthCheck]) -> list[HealthCheck]:
     """Return the checks, the worst first, then the node's own."""
+    return sorted(checks, key=lambda one: (order_of(state_of(one)), one.service_id, one.name, one.check_id))
+
+
+def _check(visit: Visit, check: HealthCheck, beats: Heartbeats) -> Check:
     timeline = visit.context.timeline
-    found = [
-        Check(
-            check.check_id,
-            check.name,
-            state_of(check),
-            check.type,
-            check.service_name,
-            check.service_id,
-            check.notes,
-            beats.output_of(check),
-            timeline.since(check.node, check.check_id) if timeline is not None else None,
-            beats.of(check.node, check.check_id),
-        )
-        for check in info.checks
-    ]
-    return sorted(found, key=lambda check: (order_of(check.state), check.service_id, check.name, check.id))
+    return Check(
+        check.check_id,
+        check.name,
+        state_of(check),
+        check.type,
+        check.service_name,
+        check.service_id,
+        check.notes,
+        beats.output_of(check),
+        timeline.since(check.node, check.check_id) if timeline is not None else None,
+        beats.of(check.node, check.check_id),
+    )
 
 
 def _instances(info: NodeInfo, by_service: Mapping[str, list[HealthCheck]]) -> list[Instance]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from pyconsul.agent.acl.authorizer import Authorizer
 from pyconsul.agent.acl.rules import READ
@@ -13,6 +15,7 @@ from pyconsul.agent.model.check import HealthCheck
 from pyconsul.agent.sync.local_rows import CheckRow, ServiceRow
 from pyconsul.agent.sync.local_state import LocalState
 from pyconsul.agent.ui.contract import Page, PageRoute
+from pyconsul.agent.ui.pages.listing import part_of
 from pyconsul.agent.ui.shown import counts, order_of, state_of, worst
 from pyconsul.agent.ui.visit import Visit
 
@@ -44,41 +47,61 @@ class Row:
     checks: tuple[Check, ...]
 
 
+class Held(NamedTuple):
+    """A service with its checks as the agent holds them; the node's own checks have no service."""
+
+    id: str
+    name: str
+    state: str
+    service: ServiceRow | None
+    checks: Sequence[CheckRow]
+
+
 def show(visit: Visit) -> Page:
     """Show the services and checks, the worst first."""
-    rows = rows_of(visit.context.agent.local, visit.caller, visit.config.node_name)
+    held = held_services(visit.context.agent.local, visit.caller, visit.config.node_name)
+    part = part_of(visit, held, partial(_address, visit))
     data = {
-        "rows": rows,
-        "numbers": counts(row.state for row in rows),
+        "rows": [_row(one) for one in part.rows],
+        "part": part,
+        "total": sum(one.service is not None for one in held),
+        "numbers": counts(one.state for one in held),
         "name": visit.config.node_name,
         "tab": "services",
     }
     return Page("agent_services.html", "Services of the agent", "agent", data, refresh_s=REFRESH_S)
 
 
-def rows_of(local: LocalState, caller: Authorizer, node: str) -> list[Row]:
-    """Return what the caller may see of an agent's services, and of the checks of its node."""
+def _address(visit: Visit, number: int) -> str:
+    return visit.links.to("agent", "services", part=number if number > 1 else None)
+
+
+def held_services(local: LocalState, caller: Authorizer, node: str) -> list[Held]:
+    """Return what the caller may see of an agent's services, and of the checks of its node, the worst first."""
     found = [
-        _service(row, local.checks_of(row.service.id))
+        _held(row, local.checks_of(row.service.id))
         for row in local.services.values()
         if caller.level("service", row.service.service) >= READ
     ]
     own = local.checks_of("")
     if own and caller.level("node", node) >= READ:
-        found.append(_row("", "", 0, (), "", own))
-    return sorted(found, key=lambda row: (order_of(row.state), row.name, row.id))
+        found.append(_held(None, own))
+    return sorted(found, key=lambda one: (order_of(one.state), one.name, one.id))
 
 
-def _service(row: ServiceRow, checks: Sequence[CheckRow]) -> Row:
-    service = row.service
-    source = "configuration file" if row.from_file else "API"
-    return _row(service.id, service.service, service.port, tuple(service.tags), source, checks)
+def _held(row: ServiceRow | None, checks: Sequence[CheckRow]) -> Held:
+    service_id, name = (row.service.id, row.service.service) if row is not None else ("", "")
+    return Held(service_id, name, worst(state_of(check.check) for check in checks), row, checks)
 
 
-def _row(service_id: str, name: str, port: int, tags: tuple[str, ...], source: str, rows: Sequence[CheckRow]) -> Row:
-    states = [state_of(row.check) for row in rows]
-    checks = sorted((_check(row) for row in rows), key=lambda one: (order_of(one.state), one.id))
-    return Row(service_id, name, worst(states), port, tags, source, counts(states), tuple(checks))
+def _row(one: Held) -> Row:
+    states = [state_of(row.check) for row in one.checks]
+    checks = sorted((_check(row) for row in one.checks), key=lambda check: (order_of(check.state), check.id))
+    if one.service is None:
+        return Row("", "", one.state, 0, (), "", counts(states), tuple(checks))
+    service = one.service.service
+    source = "configuration file" if one.service.from_file else "API"
+    return Row(one.id, one.name, one.state, service.port, tuple(service.tags), source, counts(states), tuple(checks))
 
 
 def _check(row: CheckRow) -> Check:
