@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support.agent_process import AgentProcess
 
+pytestmark = pytest.mark.single_server("the disk is too small for etcd, and a client agent stores no keys")
+
 PATIENCE = 20
 SIZE = 2 << 20  # bytes of the small disk
 LARGE = b"x" * 100_000
