@@ -11,6 +11,8 @@ from support.agent_process import AgentProcess, StartAgent
 from support.eventually import eventually
 from support.ports import free_port
 
+pytestmark = pytest.mark.single_server("its agents join each other")
+
 KEYS = ("pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=", "6f5eQYoYw2pSI5gEwDAPZz6kAnDAnkP8wIsVqGhKSQA=")
 
 

@@ -16,6 +16,8 @@ import pytest
 from support.agent_process import AgentProcess, StartAgent, running_agent
 from support.eventually import eventually
 
+pytestmark = pytest.mark.single_server("its agents join each other")
+
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 ALIVE, LEFT, FAILED = 1, 3, 4
 KEYS = ("pUqJrVyVRj5jsiYEkM/tFQYfWyJIv4s3XkvDwy7Cu5s=", "6f5eQYoYw2pSI5gEwDAPZz6kAnDAnkP8wIsVqGhKSQA=")

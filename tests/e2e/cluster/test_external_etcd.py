@@ -17,7 +17,7 @@ from support.ports import free_ports
 from pyconsul.agent.engine.etcd.client import Client
 from pyconsul.agent.engine.etcd.settings import Credentials
 
-pytestmark = needs_etcd
+pytestmark = [needs_etcd, pytest.mark.single_server("its servers form a cluster themselves")]
 PASSWORD = "of-the-test"
 
 

@@ -12,7 +12,7 @@ from support.agent_process import AgentProcess
 from support.etcd import needs_etcd
 from support.eventually import eventually
 
-pytestmark = [needs_etcd, pytest.mark.slow]
+pytestmark = [needs_etcd, pytest.mark.slow, pytest.mark.single_server("its servers form a cluster themselves")]
 
 
 class Writer:

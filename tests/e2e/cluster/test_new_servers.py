@@ -12,7 +12,7 @@ from support.agent_process import AgentProcess
 from support.etcd import needs_etcd
 from support.eventually import eventually
 
-pytestmark = [needs_etcd, pytest.mark.timeout(120)]
+pytestmark = [needs_etcd, pytest.mark.timeout(120), pytest.mark.single_server("its servers form a cluster themselves")]
 
 TOKEN = "6f1c2f5c-54c4-4f4e-8f4a-1d1f0d7d1b11"
 ACL = {"enabled": True, "default_policy": "deny", "tokens": {"initial_management": TOKEN, "agent": TOKEN, "dns": TOKEN}}

@@ -16,7 +16,7 @@ from support.agent_process import AgentProcess
 from support.etcd import needs_etcd
 from support.eventually import eventually
 
-pytestmark = [needs_etcd, pytest.mark.timeout(180)]
+pytestmark = [needs_etcd, pytest.mark.timeout(180), pytest.mark.single_server("its servers form a cluster themselves")]
 
 FAST_GOSSIP = {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms"}
 NAMES = ("s1", "s2", "s3", "c1")

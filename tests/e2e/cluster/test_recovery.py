@@ -16,7 +16,7 @@ from support.agent_process import PROGRAM, AgentProcess
 from support.etcd import needs_etcd
 from support.eventually import eventually
 
-pytestmark = needs_etcd
+pytestmark = [needs_etcd, pytest.mark.single_server("its servers form a cluster themselves")]
 
 RECOVERY = "5f0e6f6c-3d3a-4b8c-9c1d-2f5f2b6a7c02"
 
