@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.agent_process import PROGRAM, AgentProcess
 from support.etcd import needs_etcd
 from support.eventually import eventually
