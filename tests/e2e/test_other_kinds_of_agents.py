@@ -18,7 +18,6 @@ SELECTED = (
     "test_agent_own_services.py::test_a_blocked_reader_of_the_catalog_wakes",
     "test_acl_rights.py",
     "test_cli_kv.py",
-    "test_dns.py",
 )
 LIMIT_S = 280
 
