@@ -7,7 +7,7 @@ from urllib.parse import quote
 from pyconsul.agent.httpapi.core.forwarding.standing import Scope
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Response
-from pyconsul.agent.rpc.contract import AskServer, RPCError
+from pyconsul.agent.rpc.contract import AskServer, RPCError, ServedByItself
 from pyconsul.agent.state.contract import Unavailable
 
 MAX_TEXT = 300  # characters of an error text that are shown
@@ -19,6 +19,10 @@ class Rejected(Exception):
     def __init__(self, status: int, body: bytes) -> None:
         super().__init__(_text(body))
         self.status, self.body = status, body
+
+
+class ServedHere(Unavailable):
+    """No server was asked, since this agent is about to have the state itself."""
 
 
 def path(*parts: str) -> str:
@@ -36,12 +40,14 @@ async def ask(
 ) -> Response:
     """Return the response with status 200 to a request.
 
-    Raises Unavailable without a server or a leader, and Rejected for any other error.
+    Raises Unavailable (also ServedHere) without a server or a leader, and Rejected for any other error.
     """
     # A token is named in any case: without one the server's own default token would count.
     headers = {b"x-consul-token": (token or "anonymous").encode("latin-1", "replace")}
     try:
         response = await servers(scope, Request(method, target.encode(), headers, body))
+    except ServedByItself as error:
+        raise ServedHere(str(error)) from None
     except RPCError as error:
         raise Unavailable(str(error)) from None
     if response.status == 200:

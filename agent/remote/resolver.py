@@ -26,14 +26,17 @@ from pyconsul.agent.acl.authorizer import Authorizer, CompiledPolicies, UnknownT
 from pyconsul.agent.acl.identity import Identity
 from pyconsul.agent.acl.resolver import LONG_RULES, MAX_AUTHORIZERS, Resolver, Settings, Unread
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.httpapi.server.contract import Response
 from pyconsul.agent.model.acl import ANONYMOUS_SECRET
-from pyconsul.agent.remote.requests import Rejected, ask, path
+from pyconsul.agent.remote.requests import Rejected, ServedHere, ask, path
 from pyconsul.agent.rpc.contract import AskServer
 from pyconsul.agent.state.contract import Unavailable
 from pyconsul.agent.state.store import Store
 
 MAX_UNKNOWN = 1_000  # tokens that do not exist which are kept
 OVERDUE_S = 1.0  # age beyond its lifetime from which `of` has a token asked for again, for callers that cannot wait
+LOADING_S = 5.0  # that a server gets to read its own state
+LOOK_S = 0.05  # between two looks whether it has
 DOWN = "primary-dc-down"  # instead of the accessor ID while no server can be reached, as in Consul
 FORBIDDEN = 403
 
@@ -87,8 +90,12 @@ class RemoteResolver(Resolver):
         lifetimes: Lifetimes,
         own: Callable[[str], str],
         clock: Callable[[], float],
+        is_needed: Callable[[], bool] = lambda: True,
     ) -> None:
-        """own: returns one of the agent's own tokens by its name.   clock: Unix seconds."""
+        """own: returns one of the agent's own tokens by its name.   clock: Unix seconds.
+
+        is_needed: returns False once this agent has the state itself, and the responses of others do not matter any more.
+        """
         nothing = Store()
         super().__init__(nothing, nothing.watches, settings, own, clock)
         self._servers, self._lifetimes = servers, lifetimes
@@ -96,6 +103,7 @@ class RemoteResolver(Resolver):
         self._unknown_tokens: OrderedDict[str, _Known] = OrderedDict()
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._is_down = False
+        self._is_needed = is_needed
 
     def of(self, secret: str) -> Authorizer:
         """Return the authorizer of a secret, as it was last known.
@@ -161,7 +169,8 @@ class RemoteResolver(Resolver):
                 return
             self._use_down_policy(secret, f"status {error.status}: {error}")
         except Unavailable as error:
-            self._use_down_policy(secret, str(error))
+            if self._is_needed():
+                self._use_down_policy(secret, str(error))
         except Exception as error:
             log.exception("a token cannot be resolved")
             self._use_down_policy(secret, type(error).__name__)
@@ -175,18 +184,29 @@ class RemoteResolver(Resolver):
         """Return what the servers know of a token; one that a server does not know yet, as the leader knows it."""
         target = path("caller")
         try:
-            response = await ask(self._servers, "read", "GET", target + "?stale", secret)
+            response = await self._response(target + "?stale", secret)
         except Rejected as error:
             if error.status != FORBIDDEN:
                 raise
             try:
-                response = await ask(self._servers, "read", "GET", target, secret)
+                response = await self._response(target, secret)
             except Unavailable:  # without a leader, what one server knows counts
                 raise error from None
         if self._is_down:
             self._is_down = False
             log.info("servers resolve tokens again")
         return _identity.decode(response.body)
+
+    async def _response(self, target: str, secret: str) -> Response:
+        """Return the response of a server; a server that is about to read its own state waits for that."""
+        for _ in range(round(LOADING_S / LOOK_S)):
+            try:
+                return await ask(self._servers, "read", "GET", target, secret)
+            except ServedHere:
+                if not self._is_needed():
+                    raise
+                await asyncio.sleep(LOOK_S)
+        raise Unavailable(f"this server has not read its state within {LOADING_S:g} s")
 
     async def _authorizer(self, identity: Identity) -> Authorizer:
         policies = identity.policies
@@ -222,7 +242,11 @@ class RemoteResolver(Resolver):
 
 
 def remote_resolver(
-    config: Config, servers: AskServer, own: Callable[[str], str], clock: Callable[[], float]
+    config: Config,
+    servers: AskServer,
+    own: Callable[[str], str],
+    clock: Callable[[], float],
+    is_needed: Callable[[], bool] = lambda: True,
 ) -> RemoteResolver:
     """Return the resolver of a client agent with these settings; `RemoteResolver` says what the arguments are."""
     acl = config.acl
@@ -234,4 +258,4 @@ def remote_resolver(
         key_list_policy=acl.enable_key_list_policy,
     )
     lifetimes = Lifetimes(acl.token_ttl, acl.policy_ttl, acl.role_ttl)
-    return RemoteResolver(servers, settings, lifetimes, own, clock)
+    return RemoteResolver(servers, settings, lifetimes, own, clock, is_needed)

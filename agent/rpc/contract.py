@@ -36,6 +36,10 @@ class NotSent(RPCError):
     """The request was not carried out, and will not be: it may be sent again, to the same agent or another one."""
 
 
+class ServedByItself(NotSent):
+    """The asking agent serves such requests itself now."""
+
+
 class Lost(RPCError):
     """The connection ended before the response came: the request may have been carried out."""
 

@@ -175,7 +175,8 @@ def _resolver(
     clock: Callable[[], float],
     stack: AsyncExitStack,
 ) -> Resolver:
-    elsewhere = remote_resolver(config, servers, tokens.get, time.time)
+    has_none = lambda: not place.standing.has_state  # noqa: E731
+    elsewhere = remote_resolver(config, servers, tokens.get, time.time, has_none)
     stack.push_async_callback(elsewhere.close)
     return access_control.resolver(config, place.storage.store, tokens, clock, elsewhere, place.standing)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pyconsul.agent.httpapi.core.forwarding.contract import ServedHere
 from pyconsul.agent.httpapi.core.forwarding.standing import NO_LEADER, NO_SERVERS, Scope, Standing
 from pyconsul.agent.httpapi.server.contract import HTTPRequest, Response
-from pyconsul.agent.rpc.contract import Lost, NotSent, Peers, RateExceeded, RPCError, Servers
+from pyconsul.agent.rpc.contract import Lost, NotSent, Peers, RateExceeded, RPCError, ServedByItself, Servers
 from pyconsul.agent.rpc.forwarding.server_choice import ServerChoice
 
 SNAPSHOT = b"/v1/snapshot"  # is made before its first byte is sent
@@ -66,11 +66,11 @@ class ServerRequests:
         self.choice = ServerChoice(servers, own_id, asyncio.get_running_loop().time, rng)
 
     async def __call__(self, scope: Scope, request: HTTPRequest) -> Response:
-        """Return the response of a server.  Raises NotSent, Lost, RateExceeded."""
+        """Return the response of a server.  Raises NotSent (also ServedByItself), Lost, RateExceeded."""
         try:
             return await self.ask(scope, request, self._hold_s())
         except ServedHere:
-            raise NotSent(f"this agent serves requests of scope {scope} itself now") from None
+            raise ServedByItself(f"this agent serves requests of scope {scope} itself now") from None
 
     async def ask(self, scope: Scope, request: HTTPRequest, hold_s: float) -> Response:
         """Return the response of a server.  hold_s: seconds that it may be tried again.

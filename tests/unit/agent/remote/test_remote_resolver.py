@@ -17,7 +17,9 @@ from pyconsul.agent.acl.resolver import LONG_RULES, NOT_BOOTSTRAPPED, Settings
 from pyconsul.agent.acl.rules import READ, WRITE
 from pyconsul.agent.httpapi.core.request import Request
 from pyconsul.agent.httpapi.server.contract import Response
+from pyconsul.agent.remote import resolver
 from pyconsul.agent.remote.resolver import DOWN, MAX_UNKNOWN, Lifetimes, RemoteResolver
+from pyconsul.agent.rpc.contract import ServedByItself
 from pyconsul.agent.sync.definition import ServiceDefinition
 
 STALE, FRESH = "read GET /v1/pyconsul/caller?stale", "read GET /v1/pyconsul/caller"
@@ -271,3 +273,27 @@ async def test_an_agent_without_lifetimes_answers_local_requests() -> None:
     api = Api(acl=world.acl, node_name="c1")
     assert (await api.request("GET", "/v1/agent/self", token="agent")).status == 200
     assert world.servers.asked == [STALE]
+
+
+@pytest.mark.parametrize("looks", [1, 3])
+async def test_a_server_that_is_about_to_have_its_state_does_not_guess(
+    looks: int, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its etcd has a quorum, so other servers are not asked, but its own state is not read yet."""
+    monkeypatch.setattr(resolver, "LOOK_S", 0.01)
+    asked = 0
+
+    async def serves_itself(*_: Any) -> Response:
+        nonlocal asked
+        asked += 1
+        raise ServedByItself("this agent serves them itself now")
+
+    settings = Settings(datacenter="dc1", node_name="s1", default_allow=False, down_policy="extend-cache")
+    acl = RemoteResolver(serves_itself, settings, Lifetimes(), lambda _: "", lambda: 0.0, lambda: asked < looks)
+    unread = acl.unread("web")
+    assert isinstance(unread, Awaitable)
+    await unread
+    assert asked == looks
+    assert not caplog.records
+    with pytest.raises(UnknownToken):
+        acl.of("web")
