@@ -56,8 +56,9 @@ from pyconsul.agent.gossip.swim.membership import Admission
 from pyconsul.agent.gossip.swim.node import Swim
 from pyconsul.agent.gossip.swim.packets import Queue
 from pyconsul.agent.gossip.swim.settings import SwimSettings
+from pyconsul.agent.gossip.wire.errors import DecodeError
 from pyconsul.agent.gossip.wire.messages import Address, PacketMessage, PushPull, PushPullNode
-from pyconsul.agent.gossip.wire.serf_payloads import encode_tags
+from pyconsul.agent.gossip.wire.serf_payloads import decode_tags, encode_tags
 from pyconsul.agent.model.member import UnknownMember
 
 Output: TypeAlias = (
@@ -268,5 +269,14 @@ class GossipPool:
         return effects
 
     def _name_conflict(self, effect: swim_effects.NameConflict, now: float) -> Sequence[Any]:
-        other = effect.other
-        return self.serf.queries.name_conflict(other.name, f"{ip_text(other.ip)}:{other.port}", now)
+        known, other = effect.member, effect.other
+        is_same = bool(node_id := _node_id(other)) and node_id == _node_id(known)
+        return self.serf.queries.name_conflict(other.name, f"{ip_text(other.ip)}:{other.port}", now, is_same=is_same)
+
+
+def _node_id(member: Member) -> str:
+    """Return the node ID of an agent; "" for other members."""
+    try:
+        return decode_tags(member.meta).get("id", "")
+    except DecodeError:
+        return ""

@@ -158,9 +158,19 @@ class PoolQueries:
         """The keyring file was written, or not (`error`): answer the query that changed the keyring."""
         return self._try_respond(stored.query, keys.failure(error) if error else keys.success(), now)
 
-    def name_conflict(self, node: str, others: str, now: float) -> Effects:
-        """The membership protocol heard of a name at a second address (`others`, as text)."""
+    def name_conflict(self, node: str, others: str, now: float, *, is_same: bool = False) -> Effects:
+        """The membership protocol heard of a name at a second address (`others`, as text).
+
+        is_same: with the same node ID, so the agent may have moved.
+        """
         own_name = self._settings.node_name
+        if is_same:
+            named = "this agent" if node == own_name else f"agent {node!r}"
+            text = (
+                f"{named} has two addresses, {others} is ignored: if it has moved, the old one is forgotten once it is missed;"
+                " otherwise a copy of its data folder runs there, which needs another -node and no node-id file"
+            )
+            return (LogLine("name-conflict", text),)
         if node != own_name:
             return (LogLine("name-conflict", f"two members are named {node!r}: the one at {others} is ignored"),)
         line = LogLine(

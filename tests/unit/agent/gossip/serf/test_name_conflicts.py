@@ -54,6 +54,15 @@ def test_a_conflict_is_only_logged_by_consul_and_about_others() -> None:
         assert "10.9.9.9:8301" in line.text
 
 
+def test_an_agent_that_has_moved_is_not_taken_for_another_one() -> None:
+    pool = VirtualPool("a", "b")
+    for name, named in (("a", "this agent"), ("b", "agent 'b'")):
+        (line,) = pool["a"].serf.queries.name_conflict(name, "10.9.9.9:8301", 0.0, is_same=True)
+        assert isinstance(line, LogLine)
+        assert not line.is_error
+        assert line.text.startswith(f"{named} has two addresses, 10.9.9.9:8301 is ignored")
+
+
 def test_members_answer_a_conflict_query_with_what_they_know() -> None:
     pool = VirtualPool("a", "b", "c")
     handle = ask(pool["a"], "_serf_conflict", b"b")
