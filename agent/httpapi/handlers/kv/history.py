@@ -90,16 +90,22 @@ async def _response(kept: HistorySlice, caller: Authorizer, wanted: _Wanted) -> 
             if wanted.at is None:
                 for history in histories:
                     found += versions_of(history)
+                if wanted.limit and len(found) > wanted.limit + PAGE_VERSIONS:  # neither kept nor sorted all at once
+                    _keep_newest(found, wanted.limit)
             elif entries := rows_at(kept, histories, wanted.at, tree=wanted.tree):
                 parts.append(encode(entries)[1:-1])
             await asyncio.sleep(0)
     except Pruned as error:
         raise HTTPError(GONE, str(error)) from None
-    found.sort(key=attrgetter("index"), reverse=True)  # stable: versions of one index stay in order of their keys
-    del found[wanted.limit or len(found) :]
+    _keep_newest(found, wanted.limit or len(found))
     await in_turns(_encode_versions(found, parts))
     headers = (*JSON, *meta_headers(kept.index), (b"X-Pyconsul-History-From", b"%d" % kept.floor))
     return Response(200, b"[" + b",".join(parts) + b"]", (*headers, *FILTERED) if any_filtered else headers)
+
+
+def _keep_newest(found: list[Version], limit: int) -> None:
+    found.sort(key=attrgetter("index"), reverse=True)  # stable: versions of one index stay in order of their keys
+    del found[limit:]
 
 
 def _encode_versions(found: list[Version], parts: list[bytes]) -> Steps[None]:
