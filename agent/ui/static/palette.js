@@ -1,7 +1,9 @@
 // The command palette: searches services, nodes, keys and pages; the server finds, so it knows all of them.
 
 let dialog, field, list, nothing;
-let newest = 0;
+let searching = false;
+let shown = null; // the text that the results are for
+let entered = false; // Enter was pressed before the results were there
 
 export function startPalette() {
   const jump = document.querySelector("[data-palette]");
@@ -19,6 +21,7 @@ export function openPalette(text = "") {
   if (!dialog.open) dialog.showModal();
   field.value = text;
   field.focus();
+  [shown, entered] = [null, false];
   find();
 }
 
@@ -36,16 +39,21 @@ function build() {
   nothing = Object.assign(document.createElement("p"), { className: "hint", textContent: "Nothing found.", hidden: true });
   nothing.setAttribute("role", "status");
   made.append(field, list, nothing);
-  field.addEventListener("input", find);
+  field.addEventListener("input", () => {
+    entered = false;
+    find();
+  });
+  made.addEventListener("close", () => (entered = false));
   made.addEventListener("keydown", (event) => {
     const links = [...list.querySelectorAll("a")];
     const at = links.findIndex((link) => link.getAttribute("aria-selected") === "true");
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       event.preventDefault();
       select(links, (at + (event.key === "ArrowDown" ? 1 : -1) + links.length) % links.length);
-    } else if (event.key === "Enter" && links.length) {
+    } else if (event.key === "Enter") {
       event.preventDefault();
-      links[Math.max(at, 0)].click();
+      if (shown === field.value) links[Math.max(at, 0)]?.click();
+      else entered = true;
     } else if (event.key === "Escape") {
       event.preventDefault(); // it would only clear the field
       made.close();
@@ -62,18 +70,32 @@ function select(links, chosen) {
   links[chosen]?.scrollIntoView({ block: "nearest" });
 }
 
+// One search at a time: what is typed meanwhile is searched for next.
 async function find() {
-  const mine = ++newest;
-  const form = document.querySelector("form.jump");
-  const address = `${form.getAttribute("action")}?q=${encodeURIComponent(field.value)}`;
-  let page;
+  if (searching) return;
+  searching = true;
   try {
-    page = new DOMParser().parseFromString(await (await fetch(address)).text(), "text/html");
+    while (shown !== field.value) {
+      const text = field.value;
+      show(await results(text));
+      shown = text;
+    }
+    if (entered) list.querySelector("a")?.click();
   } catch {
-    return;
+    // The agent is away: the next letter tries again.
+  } finally {
+    [searching, entered] = [false, false];
   }
-  if (mine !== newest) return;
-  const found = [...page.querySelectorAll("#results a")].map((link, at) => {
+}
+
+async function results(text) {
+  const action = document.querySelector("form.jump").getAttribute("action");
+  const answer = await fetch(`${action}?q=${encodeURIComponent(text)}`);
+  return [...new DOMParser().parseFromString(await answer.text(), "text/html").querySelectorAll("#results a")];
+}
+
+function show(links) {
+  const found = links.map((link, at) => {
     const item = document.createElement("li");
     item.setAttribute("role", "none");
     for (const [name, value] of [["role", "option"], ["tabindex", "-1"], ["id", `palette-${at}`]]) link.setAttribute(name, value);

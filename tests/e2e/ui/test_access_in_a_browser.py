@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from support.acl_agent import Manager, acl_agent
 from support.browser import Window, barriers, overflow, window
 
@@ -119,6 +119,29 @@ def test_the_palette_is_used_by_keyboard(root: Manager, tab: Window) -> None:
     expect(options.first).to_contain_text("shop-web")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="shop-web")).to_be_visible()
+
+
+def test_enter_waits_for_what_was_typed(root: Manager, tab: Window) -> None:
+    """The response to the empty field is held back: Enter must not open the first of its results."""
+    page = logged_in(root, tab, path="services")
+    held: list[Route] = []
+    asked: list[str] = []
+
+    def hold(route: Route) -> None:
+        asked.append(route.request.url.partition("?q=")[2])
+        if len(asked) == 1:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/ui/dc1/search?q=*", hold)
+    with page.expect_request("**/ui/dc1/search?q=*"):
+        page.keyboard.press("Control+k")
+    page.keyboard.type("shop-web")
+    page.keyboard.press("Enter")
+    held[0].continue_()
+    expect(page.get_by_role("heading", name="shop-web")).to_be_visible()
+    assert asked == ["", "shop-web"]  # one search at a time, none for the letters between
 
 
 def test_the_tab_key_passes_the_search(root: Manager, tab: Window) -> None:

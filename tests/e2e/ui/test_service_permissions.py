@@ -47,3 +47,10 @@ def test_the_overview_tells_only_what_a_token_may_see(root: Manager) -> None:
     nobody = PageClient(root.agent).show("overview")
     assert "No services are registered, or your token shows none" in nobody
     assert "beat" not in nobody.html
+
+
+@pytest.mark.parametrize("page", ["services", "nodes", "sessions", "queries", "events"])
+def test_a_search_without_rights_says_that_the_token_may_lack_them(root: Manager, page: str) -> None:
+    shown = PageClient(root.agent, root.caller("").secret).show(page, filter="web")
+    assert "Show all 0" not in shown
+    assert "your token" in shown

@@ -19,7 +19,7 @@ def fields_of(definition: Mapping[str, Any]) -> tuple[Field, ...]:
     service = definition.get("Service") or {}
     failover = service.get("Failover") or {}
     return (
-        Field("name", "Name", value=definition.get("Name") or "", hint="It is asked for as NAME.query.consul."),
+        Field("name", "Name", value=definition.get("Name") or "", hint="The name to ask for, over HTTP and DNS."),
         Field("service", "Service", value=service.get("Service") or "", required=True),
         Field(
             "tags",
