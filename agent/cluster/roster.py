@@ -243,7 +243,9 @@ class Roster:
             self._cluster.host.exclude(node_id, REMOVED_S)
         await _remove(local, member)
         log.info("removed server %s from the cluster", node_id)
-        if node_id in self._alive() and node_id != self._cluster.own.node_id:
+        if node_id == self._cluster.own.node_id:
+            return  # its etcd does not answer any more
+        if node_id in self._alive():
             try:
                 await self._colleagues.ask(node_id, Dismissal(self._cluster.cluster_id), Reply)
             except NoAnswer as error:
@@ -290,6 +292,8 @@ async def _remove(local: LocalEtcd, member: ClusterMember) -> None:
             await local.members.remove(member)
             return
         except EngineError as error:
+            if local.is_removed:  # the own member, which ends before it has confirmed that
+                return
             if loop.time() > deadline_s:
                 raise
             log.debug("member %s is not removed yet: %s", member.node_id, error)

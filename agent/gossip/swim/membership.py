@@ -143,7 +143,7 @@ class Membership:
                 self._sender.broadcast(Queue.MEMBERSHIP, message, message.node)
             return
         if message.node == self.local.name:
-            self._refute(message.incarnation, f"suspected by {message.source!r}")
+            self._refute(message.incarnation, self._reason(f"suspected by {message.source!r}", message.source))
             return
         self._sender.broadcast(Queue.MEMBERSHIP, message, message.node)
         member = msgspec.structs.replace(known, state=_SUSPECT, incarnation=message.incarnation, changed_at=now)
@@ -165,7 +165,7 @@ class Membership:
         token = ""
         if name == self.local.name:
             if not self.is_leaving:
-                self._refute(message.incarnation, f"declared dead by {message.source!r}")
+                self._refute(message.incarnation, self._reason(f"declared dead by {message.source!r}", message.source))
                 return
             token = LEAVE_TOKEN
         suspicion = self.suspicions.pop(name, None)
@@ -259,6 +259,10 @@ class Membership:
         if node.incarnation == local.incarnation and (node.meta, node.versions) == (local.meta, local.versions):
             return
         self._refute(node.incarnation, "another state of this node is known")
+
+    def _reason(self, text: str, source: str) -> str:
+        """Return why a claim is refuted; the source is this node itself when another one has told what it knows of it."""
+        return "a member takes it for one that has failed or left" if source == self.local.name else text
 
     def _refute(self, incarnation: int, reason: str) -> None:
         """Source: SWIM paper, section 4.2; the score is Lifeguard's: who is accused may be slow itself."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
 from support.scripted_pool import ScriptedPool, server
 
+from pyconsul.agent.cluster import roster as roster_module
+from pyconsul.agent.cluster.etcd.contract import ClusterMember
 from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.cluster.roster import Roster
+from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.gossip.consul.tags import server_of
 
 
@@ -19,9 +24,8 @@ def roster(file: RecordFile, **fields: Any) -> Roster:
         own=server_of(members[0]),
         is_alone=False,
         knows_leader=False,
-        phase=None,
         engine=SimpleNamespace(index=5),
-        **fields,
+        **{"phase": None, **fields},
     )
     return Roster(cast(Any, cluster), file, ScriptedPool(*members), cast(Any, None))
 
@@ -43,3 +47,25 @@ async def test_a_founder_votes(tmp_path: Path) -> None:
     file = RecordFile(tmp_path)
     file.change(cluster_id="c0ffee", is_founder=True, members=("id-s1",))
     assert votes(roster(file)) == {"s1": True}
+
+
+async def test_a_member_that_ends_while_it_is_removed_has_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be gone before it has confirmed that."""
+    monkeypatch.setattr(roster_module, "PERIOD_S", 0.01)
+    members = [ClusterMember(1, "id-s1", False), ClusterMember(2, "id-s2", False)]
+    local = SimpleNamespace(is_removed=False)
+
+    async def listed() -> list[ClusterMember]:
+        if local.is_removed:
+            raise EngineError("it does not answer")
+        return members
+
+    async def remove(_: ClusterMember) -> None:
+        local.is_removed = True
+        raise EngineError("the connection has ended")
+
+    local.members = SimpleNamespace(list=listed, remove=remove)
+    phase = SimpleNamespace(local=local, had_quorum=True, has_quorum=False)
+    host = SimpleNamespace(exclude=lambda *_: None)
+    await asyncio.wait_for(roster(RecordFile(tmp_path), phase=phase, host=host, cluster_id="c0ffee").leave(), 1)
+    assert local.is_removed
