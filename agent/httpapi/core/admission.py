@@ -21,6 +21,7 @@ from pyconsul.agent.httpapi.core.response import HTTPError
 BROWSER_HEADERS = frozenset((b"origin", b"sec-fetch-site", b"accept-language"))
 #: The same, and headers that can cause a refusal: requests with one of them bypass the response cache.
 CHECKED_HEADERS = BROWSER_HEADERS | frozenset((b"cache-control", b"x-consul-namespace", b"x-consul-partition"))
+BLOCKED = "Endpoint is blocked by agent configuration"
 READS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -40,7 +41,7 @@ class Admission:
     def check(self, request: Request) -> None:
         """Raises HTTPError 403 for a blocked path, and for a request that a foreign web page sent through a browser."""
         if self._blocked and self.blocks(request.path):
-            raise HTTPError(403, "Endpoint is blocked by agent configuration")
+            raise HTTPError(403, BLOCKED)
         if not BROWSER_HEADERS.isdisjoint(request.headers) and not self._any:
             self._check_browser(request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from pyconsul.agent.config.config import Config
-from pyconsul.agent.httpapi.core.admission import Admission
+from pyconsul.agent.httpapi.core.admission import BLOCKED, Admission
 from pyconsul.agent.httpapi.core.authorization import require_gate
 from pyconsul.agent.httpapi.core.consistency.freshness import needs_barrier
 from pyconsul.agent.httpapi.core.context import Context
@@ -90,7 +90,7 @@ class RequestChecks:
         path = request.target.partition(b"?")[0].decode("latin-1")
         found = self._router.find(path)
         if not request.origin and self._admission.blocks(request.path):
-            return Response(403, b"Endpoint is blocked by agent configuration", TEXT)
+            return Response(403, BLOCKED.encode(), TEXT)
         if found is None or not found[0].watched or self._router.redirect(path) is not None:
             return Response(400, b"not the path of a read that can be watched", TEXT)
         if reason := unsupported_in_stream(request.params):

@@ -180,8 +180,7 @@ class Stream:
             response, final = Response(400, b"its answer is not JSON", TEXT), True
         if final:
             del self._watched[watched]
-            text = encode(response.body.decode("utf-8", "replace"))
-            return b'{"ID":%d,"Index":0,"Status":%d,"Text":%b}\n' % (watched.id, response.status, text)
+            return refusal(watched.id, response.status, response.body.decode("utf-8", "replace"))
         self._watches.add(watched.wake, watched.topics, watched.prefixes)
         mark = response.status, hash(response.body)
         has_it = watched.mark == mark or (watched.mark is None and watched.index == seen.index)
@@ -216,6 +215,11 @@ class Stream:
             self._watches.remove(watched.wake, watched.topics, watched.prefixes)
         self._watched.clear()
         self._dirty.clear()
+
+
+def refusal(query_id: int, status: int, text: str) -> bytes:
+    """Return the last line of a query."""
+    return b'{"ID":%d,"Index":0,"Status":%d,"Text":%b}\n' % (query_id, status, encode(text))
 
 
 def _get(caller: Request, question: Question) -> Request:

@@ -16,6 +16,7 @@ from pyconsul.agent.httpapi.core.router import Endpoint, Handled, Route
 from pyconsul.agent.httpapi.server.contract import HTTPRequest
 from pyconsul.agent.rpc.contract import NotSent, RateExceeded, RPCError
 from pyconsul.agent.rpc.forwarding.agent_cache import AgentCache, cache_control
+from pyconsul.agent.rpc.forwarding.blocked_queries import all_refused, preceded, without_blocked
 from pyconsul.agent.rpc.forwarding.message import forwarded
 from pyconsul.agent.rpc.forwarding.question import Question, question_of
 from pyconsul.agent.rpc.forwarding.server_requests import NoServers, ServerRequests, lacks_leader
@@ -47,10 +48,8 @@ class ServerForwarder:
     async def relay(self, route: Route, endpoint: Endpoint, request: Request) -> Response:
         """Return the response of a server of this datacenter.  Raises HTTPError, ServedHere."""
         try:
-            response = await self._ask(route, endpoint, request)
-            if route.endless and isinstance(response.stream, BodyParts):
-                self._streams.add(response.stream)
-            return response
+            ask = self._ask_endless if route.endless else self._ask
+            return await ask(route, endpoint, request)
         except NoServers:
             error = _no_servers(route, request)
             await refuse(handled_without_state(self._context, endpoint, request, error), error)
@@ -63,6 +62,22 @@ class ServerForwarder:
             stream.finish()
         self._shared.close()
         self._cache.close()
+
+    async def _ask_endless(self, route: Route, endpoint: Endpoint, request: Request) -> Response:
+        """Return the response of a server to a stream of watches, without those that this agent blocks."""
+        body, lines = request.body, b""
+        prefixes = self._context.config.http_config.block_endpoints
+        if prefixes and not request.origin:
+            lines, request.body = without_blocked(body, tuple(prefixes))
+            if not request.body:
+                return all_refused(lines)
+        try:
+            response = await self._ask(route, endpoint, request)
+        finally:
+            request.body = body
+        if isinstance(response.stream, BodyParts):
+            self._streams.add(response.stream)
+        return preceded(lines, response) if lines else response
 
     async def _ask(self, route: Route, endpoint: Endpoint, request: Request) -> Response:
         context = self._context

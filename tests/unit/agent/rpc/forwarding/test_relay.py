@@ -246,6 +246,25 @@ async def test_a_stream_of_watches_is_passed_on() -> None:
     assert b'"Status":200' in await anext(response.stream)
 
 
+async def test_queries_that_the_agent_blocks_are_not_passed_on() -> None:
+    agents = JoinedAgents(http_config=HTTPConfig(block_endpoints=("/v1/catalog/",)))
+    await agents["s1"].text("PUT", "/v1/kv/a", b"1")
+    blocked = b'{"ID":2,"Index":0,"Status":403,"Text":"Endpoint is blocked by agent configuration"}\n'
+    both = b'{"Queries": [{"ID": 1, "Path": "/v1/kv/a"}, {"ID": 2, "Path": "/v1/catalog/nodes"}]}'
+    response = await agents["c1"].request("POST", "/v1/pyconsul/watch", both)
+    assert response.stream is not None
+    assert await anext(response.stream) == blocked
+    assert (await anext(response.stream)).startswith(b'{"ID":1,"Index":')
+    agents.served.clear()
+    alone = b'{"Queries": [{"ID": 2, "Path": "/v1/catalog/nodes"}]}'
+    response = await agents["c1"].request("POST", "/v1/pyconsul/watch", alone)
+    assert response.stream is not None
+    assert [part async for part in response.stream] == [blocked + b"{}\n"]
+    assert agents.served == []
+    malformed = ("POST", "/v1/pyconsul/watch", b"{")
+    assert await agents["c1"].text(*malformed) == await agents["s1"].text(*malformed)
+
+
 async def test_a_client_that_goes_away_ends_its_request_at_the_server() -> None:
     agents = JoinedAgents()
     for server in ("s1", "s2", "s3"):
