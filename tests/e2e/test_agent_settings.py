@@ -76,6 +76,7 @@ def test_an_agent_starts_writes_its_pid_and_log_and_stops(tmp_path: Path) -> Non
         (signal.SIGINT, {"skip_leave_on_interrupt": False}, 0),
     ],
 )
+@pytest.mark.single_server("a client agent leaves on SIGINT", mode="client")
 def test_the_exit_status_says_whether_a_server_left(number: int, settings: dict[str, bool], status: int) -> None:
     with running_agent(**settings) as agent:
         assert agent.process is not None
@@ -94,6 +95,7 @@ def test_a_single_server_is_a_server_although_no_setting_says_so(tmp_path: Path)
     assert agent.stop() == STOPPED
 
 
+@pytest.mark.single_server("the limits of its server stay", mode="client")
 def test_limits_of_requests_hold_for_cached_responses_too_and_follow_a_reload() -> None:
     limits = {"mode": "enforcing", "read_rate": 1, "write_rate": 0}
     with running_agent(limits={"request_limits": limits}) as agent:

@@ -70,6 +70,7 @@ def test_a_bad_cache_control_is_refused_even_if_the_answer_is_kept(agent: AgentP
     assert agent.request("GET", "/v1/kv/k", headers={"Cache-Control": "max-age=0, must-revalidate"})[0] == 200
 
 
+@pytest.mark.single_server("an agent that asks servers keeps such responses up to date")
 def test_a_cached_read_is_a_hit_until_the_answer_changes(agent: AgentProcess) -> None:
     path = "/v1/health/service/consul?cached"
 

@@ -55,6 +55,7 @@ def ask(agent: AgentProcess, name: str) -> list[str]:
         ("/v1/health/state/passing?near=n1", ["n1", "near", "middle", "far", "nowhere"]),
     ],
 )
+@pytest.mark.single_server("compares all nodes")
 def test_near(agent: AgentProcess, path: str, names: list[str]) -> None:
     assert [
         row["Node"]["Node"] if "Service" in row and "Checks" in row else row["Node"] for row in agent.get(path)
@@ -140,6 +141,7 @@ def test_requests_of_client_libraries_succeed(agent: AgentProcess, method: str, 
         json.loads(body)
 
 
+@pytest.mark.single_server("counts the nodes")
 def test_the_overview_counts_states(agent: AgentProcess) -> None:
     summary = {row["Name"]: row for row in agent.get("/v1/internal/ui/services")}["geo"]
     assert (summary["InstanceCount"], summary["ChecksPassing"], summary["ChecksCritical"]) == (4, 4, 0)

@@ -44,6 +44,7 @@ def fill(agent: AgentProcess) -> str:
     return session
 
 
+@pytest.mark.single_server("compares all nodes")
 def test_all_of_it_comes_back_and_survives_a_restart(agent: AgentProcess) -> None:
     session = fill(agent)
     saved = save(agent)
@@ -73,6 +74,7 @@ def test_all_of_it_comes_back_and_survives_a_restart(agent: AgentProcess) -> Non
     assert "secret-one" not in agent.log()
 
 
+@pytest.mark.single_server("compares all nodes")
 def test_another_agent_takes_it_and_stays_in_its_own_catalog(agent: AgentProcess, tmp_path: Path) -> None:
     fill(agent)
     saved = save(agent)

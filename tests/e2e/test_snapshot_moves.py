@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.agent_process import PROGRAM, AgentProcess, StartAgent
+from support.agent_process import AGAINST, PROGRAM, AgentProcess, StartAgent
+from support.eventually import PATIENCE, eventually
 from support.snapshot_files import OLD, RECORDED, packed, read, saved, state_of, unpacked
 
 from pyconsul.agent.model.kv import KVEntry
@@ -191,8 +192,9 @@ def test_the_agent_takes_over_the_node_of_its_name(new: Administered, tmp_path: 
     agent = start_agent(durable=True, node_name="other")
     status, _, body = agent.request("PUT", "/v1/snapshot", OLD.read_bytes())
     assert status == 200, body
-    node = next(node for node in agent.get("/v1/catalog/nodes") if node["Node"] == "other")
-    assert node["ID"] == (tmp_path / "data" / "node-id").read_text().strip()
+    own_id = (tmp_path / "data" / "node-id").read_text().strip()
+    patience = PATIENCE if AGAINST else 0  # a follower compares its rows once it has read the new state
+    eventually(lambda: own_id in [node["ID"] for node in agent.get("/v1/catalog/nodes")], patience=patience)
     assert any(service == "consul" for service in agent.get("/v1/catalog/node/other")["Services"])
 
 

@@ -25,7 +25,8 @@ from support.ports import free_ports
 
 PYCONSUL = [sys.executable, "-m", "pyconsul.cli.main"]
 CHILD = ["setpriv", "--pdeathsig", "KILL", *PYCONSUL]  # ends with this program, even when that is killed
-FAST = {"gossip_interval": "100ms", "probe_interval": "100ms", "probe_timeout": "100ms", "suspicion_mult": 3}
+FAST = {"gossip_interval": "100ms", "probe_interval": "500ms", "probe_timeout": "400ms", "suspicion_mult": 4}
+DEV = {"ui_config": {"enabled": True}, "connect": {"enabled": True}}  # what `-dev` sets
 START_S = 50
 OWN = (  # settings of an agent that its server does not share
     "services", "service", "checks", "check", "watches", "node_name", "node_id", "node_meta", "addresses", "bind_addr",
@@ -49,7 +50,9 @@ def main() -> int:
     folder = files[0].parent / "pair"
     folder.mkdir(exist_ok=True)
     is_restart = (folder / "server-data").exists()
-    server, lan_port = _server(settings, folder, waits=mode == "client" or not is_restart)
+    server, lan_port = _server(
+        {**DEV, **settings} if is_dev else settings, folder, waits=mode == "client" or not is_restart
+    )
     try:
         return _agent(mode, is_dev, [word for word in words if word != "-dev"], settings, lan_port, folder, server)
     finally:
@@ -105,7 +108,7 @@ def _agent(
     """Run the asked agent until it ends; its exit status."""
     defaults: dict[str, Any] = {"bind_addr": "127.0.0.1", "retry_interval": "1s", "gossip_lan": FAST}
     if is_dev:
-        defaults |= {"log_level": "debug", "enable_debug": True}
+        defaults |= {**DEV, "log_level": "debug", "enable_debug": True}
     forced: dict[str, Any] = {"server": mode == "follower", "bootstrap": False, "bootstrap_expect": 0}
     forced |= {"retry_join": [f"127.0.0.1:{lan_port}"]}
     if mode == "follower":
