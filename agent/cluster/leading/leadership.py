@@ -6,8 +6,8 @@ no harm.  A server may therefore take the key over as soon as its holder is know
 | key | action of a server |
 | --- | --- |
 | the key is its own | leads; keeps the lease alive, and leads no more when that fails for `UNCONFIRMED_S` |
-| absent | tries to create it: at once when its etcd member leads, after `BACKOFF_S` otherwise |
-| the holder is known to be gone | tries to put its own in place of that very one |
+| absent | tries to create it: as soon as its etcd member leads, after `BACKOFF_S` otherwise |
+| the holder is known to be gone | tries in the same way to put its own in place of that very one |
 | the key of another server | follows |
 """
 
@@ -35,6 +35,7 @@ BACKOFF_S = 0.3  # of a server whose etcd member does not lead
 RETRY_S = 0.2
 RESIGN_S = 0.5  # that giving the key up may take
 TAKE_S = 0.7  # that taking the key may take
+POLL_S = 0.03  # between two looks whether the own etcd member leads by now
 LOOK_S = 1.0  # between two looks at a holder that may be gone
 SILENCE_S = 10.0  # after that a watch is taken for dead
 _WATCH = 1
@@ -182,15 +183,45 @@ class EtcdLeadership:
             if self._resigned or self.leads or not self._may_take():
                 continue
             try:
-                if not await self._member_leads():
-                    await asyncio.sleep(BACKOFF_S)
-                if self._may_take():
-                    async with asyncio.timeout(TAKE_S):  # what is sent while etcd elects a leader may be lost
-                        await self._take()
-            except (EngineError, TimeoutError) as error:
+                await self._try_to_take()
+            except EngineError as error:
                 log.debug("cannot become the leader, retrying in %gs: %s", RETRY_S, error)
-                await asyncio.sleep(RETRY_S)
+                await self._until_member_leads(RETRY_S)
                 self._look.set()
+
+    async def _try_to_take(self) -> None:
+        """Try to take the key: at once if the own etcd member leads, after `BACKOFF_S` otherwise.  Raises EngineError.
+
+        A request that is sent while etcd elects a leader may be lost.  So the own member is watched meanwhile: as soon as it has
+        won, the key is tried again.
+        """
+        member_leads = await self._until_member_leads(BACKOFF_S)
+        if not self._may_take():
+            return
+        tasks: set[asyncio.Task[Any]] = {asyncio.create_task(self._take())}
+        if not member_leads:
+            tasks.add(asyncio.create_task(self._until_member_leads(TAKE_S)))
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=TAKE_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+        if not self.leads:
+            self._look.set()
+
+    async def _until_member_leads(self, seconds: float) -> bool:
+        """Wait until the own etcd member leads, but not longer; return whether it does.  Raises EngineError."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while True:
+            if await self._member_leads():
+                return True
+            if loop.time() >= until:
+                return False
+            await asyncio.sleep(POLL_S)
 
     def _may_take(self) -> bool:
         """Return whether the key is free, or its holder is known to be gone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -104,3 +105,27 @@ async def test_a_leader_that_does_not_answer_is_replaced(etcd: EtcdProcess) -> N
         other = next(server for server in found if server is not leader)
         other.set_silent(leader.leader)
         await eventually_async(lambda: other.leads and not leader.leads)
+
+
+async def test_a_request_that_is_lost_in_an_election_does_not_hold_up_the_winner(
+    etcd: EtcdProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leadership, "TAKE_S", 3600.0)
+    taking = 0
+    take = EtcdLeadership._take
+
+    async def lost_at_first(server: EtcdLeadership) -> None:
+        nonlocal taking
+        taking += 1
+        if taking == 1:
+            await asyncio.Event().wait()
+        await take(server)
+
+    async def member_leads() -> bool:
+        return taking > 0
+
+    monkeypatch.setattr(EtcdLeadership, "_take", lost_at_first)
+    async with servers(etcd, False) as (server,):
+        server._member_leads = member_leads
+        await eventually_async(lambda: server.leads)
+    assert taking == 2
