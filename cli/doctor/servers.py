@@ -26,7 +26,8 @@ def quorum(state: dict[str, Any]) -> Iterator[Finding]:
         )
     if waiting:
         advice = (
-            "A server gets its vote as soon as it has caught up; its log and that of the leader say why it has not."
+            "A server gets its vote once it was alive for server_stabilization_time (10s) and has caught up. If it takes"
+            " longer, its log and that of the leader say why."
         )
         yield Finding("servers", WARNING, f"without a vote yet: {', '.join(waiting)}", advice)
     yield _margin(voters, int(state.get("FailureTolerance") or 0))
