@@ -95,7 +95,8 @@ def _cluster(context: Context) -> Iterator[Finding]:
     client = context.client
     status = client.request("GET", "/v1/status/leader", timeout=PATIENCE)
     is_known = status.status == 200
-    yield diagnosis.leader(status.json() if is_known else "", "" if is_known else status.text().strip()[:100])
+    address, error = (status.json(), "") if is_known else ("", status.text().strip()[:100])
+    yield diagnosis.leader(address, error, "" if address or error else _leader_elsewhere(context))
     own = client.request("GET", "/v1/acl/token/self", _STALE, timeout=PATIENCE)
     given = any((context.args[TOKEN], context.args[TOKEN_FILE])) or any(
         context.environ.get(name) for name in ("CONSUL_HTTP_TOKEN", "CONSUL_HTTP_TOKEN_FILE")
@@ -105,6 +106,16 @@ def _cluster(context: Context) -> Iterator[Finding]:
     if critical.status == 200:
         filtered = "x-consul-results-filtered-by-acls" in critical.headers or own.status == 403
         yield diagnosis.checks(critical.json(), complete=not filtered)
+
+
+def _leader_elsewhere(context: Context) -> str:
+    """Return the name of the leader that other servers know; "" for none."""
+    try:
+        response = context.client.request("GET", "/v1/operator/raft/configuration", timeout=PATIENCE)
+    except CliError:
+        return ""
+    found = response.json().get("Servers") or () if response.status == 200 else ()
+    return next((server["Node"] for server in found if server["Leader"]), "")
 
 
 def _servers(context: Context, about: dict[str, Any]) -> Iterator[Finding]:

@@ -71,13 +71,21 @@ def clock(date: str, now: float) -> Finding:
     return Finding("clock", state, f"the agent's clock and this machine's are {apart:.0f} s apart", advice)
 
 
-def leader(address: str, error: str = "") -> Finding:
-    """Check that the servers have a leader; `address` is empty without one.  error: the agent's reason for not knowing."""
+def leader(address: str, error: str = "", elsewhere: str = "") -> Finding:
+    """Check that the servers have a leader; `address` is empty without one.
+
+    error: the agent's reason for not knowing.  elsewhere: name of the leader that only other servers know.
+    """
     if address:
         return Finding("leader", OK, f"the leader is {address}")
     if error:
         advice = "Does `pyconsul members` list a server that is alive? If not, check retry_join and the gossip port."
         return Finding("leader", FAILURE, f"the servers cannot be asked: {error}", advice)
+    if elsewhere:
+        advice = (
+            "Its etcd does not run, or does not reach the others: its log says why. Other servers respond in its place."
+        )
+        return Finding("leader", FAILURE, f"this server takes no part in its cluster, which {elsewhere} leads", advice)
     advice = (
         "Nothing can be written. Look at the servers with `pyconsul members`, and at their logs. If most of their disks are "
         "lost, `pyconsul operator recover` goes on with what is left."

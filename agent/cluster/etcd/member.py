@@ -148,7 +148,8 @@ class EtcdMember:
                 if self.is_removed:
                     log.warning("etcd %s: this server was removed from its cluster", ended)
                     return
-                log.warning("etcd %s; starting it again", ended)
+                level, text = lines.ended(ended)
+                log.log(level, "%s", text)
                 wait_s = FIRST_RESTART_S if loop.time() - started > LASTED_S else min(2 * wait_s, MAX_RESTART_S)
                 await asyncio.sleep(wait_s)
                 started = loop.time()

@@ -38,3 +38,17 @@ def test_a_message_with_other_fields_is_written_once_a_minute() -> None:
     assert lines.parse(line % 2) == (logging.DEBUG, "took too long sent-request-id=2")
     now = REPEAT_S
     assert lines.parse(line % 3) == (logging.INFO, "took too long sent-request-id=3")
+
+
+def test_an_end_has_its_reason_and_is_written_once_a_minute() -> None:
+    now = 0.0
+    lines = LogLines(lambda: now)
+    line = b'{"level":"fatal","caller":"mvcc/backend.go:1","msg":"failed to commit tx","error":"write db: no space left on device"}'
+    for level in (logging.WARNING, logging.DEBUG):
+        lines.parse(line)
+        assert lines.ended("has ended with status 1") == (
+            level,
+            "etcd has ended with status 1 (failed to commit tx: write db: no space left on device); starting it again until it"
+            " goes on. Make room on the disk of the data folder",
+        )
+    assert lines.ended("was killed") == (logging.WARNING, "etcd was killed; starting it again until it goes on")
