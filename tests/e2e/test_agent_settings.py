@@ -95,7 +95,7 @@ def test_a_single_server_is_a_server_although_no_setting_says_so(tmp_path: Path)
     assert agent.stop() == STOPPED
 
 
-@pytest.mark.single_server("the limits of its server stay", mode="client")
+@pytest.mark.single_server("the limits of the server that answers stay")
 def test_limits_of_requests_hold_for_cached_responses_too_and_follow_a_reload() -> None:
     limits = {"mode": "enforcing", "read_rate": 1, "write_rate": 0}
     with running_agent(limits={"request_limits": limits}) as agent:
