@@ -80,7 +80,7 @@ def test_a_page_of_what_a_server_knew_last_says_so(agent: AgentProcess) -> None:
     assert "out of date" not in client.show("services")
 
 
-@pytest.mark.single_server("commands name the port of the server that shows the page", mode="client")
+@pytest.mark.single_server("commands name the port of the server that shows the page")
 def test_commands_name_the_port_of_the_agent(agent: AgentProcess) -> None:
     client = PageClient(agent, ROOT)
     assert f"curl -X POST -d @query.json localhost:{agent.http_port}/v1/query" in client.show("queries")

@@ -27,6 +27,7 @@ def pages(agent: AgentProcess) -> PageClient:
 
 
 @pytest.mark.parametrize("path", ["/ui/", "/ui/dc1", "/ui/dc1/overview", "/ui/dc1/overview/server-status"])
+@pytest.mark.single_server("shows a development agent")
 def test_the_worst_is_said_first(pages: PageClient, path: str) -> None:
     page = pages.open(path)
     assert page.status == 200
@@ -38,6 +39,7 @@ def test_the_worst_is_said_first(pages: PageClient, path: str) -> None:
     assert "memory only" in page
 
 
+@pytest.mark.single_server("counts the nodes")
 def test_the_timeline_is_filtered(agent: AgentProcess, pages: PageClient) -> None:
     agent.put("/v1/catalog/register", {"Node": "passer-by", "Address": "10.0.0.9"})
     page = pages.show("overview", kind="node", filter="passer")

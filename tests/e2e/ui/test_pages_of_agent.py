@@ -55,6 +55,7 @@ def log_something(agent: AgentProcess, check: str) -> None:
     agent.put(f"/v1/agent/check/deregister/{check}")
 
 
+@pytest.mark.single_server("shows the leader")
 def test_the_agent_tells_its_versions_and_figures(client: PageClient) -> None:
     page = client.show("agent")
     assert page.status == 200

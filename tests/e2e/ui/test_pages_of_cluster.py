@@ -35,6 +35,7 @@ def test_the_only_server_is_said_to_be_the_only_one(client: PageClient) -> None:
     assert client.show("servers", do="remove", on="no-id").status == 404
 
 
+@pytest.mark.single_server("removes the only server")
 def test_a_removal_that_the_agent_refuses_says_why(agent: AgentProcess, client: PageClient) -> None:
     own = agent.get("/v1/agent/self")["Config"]["NodeID"]
     page = client.ask_and_act("servers", do="remove", on=own)
@@ -67,6 +68,7 @@ def test_an_unknown_member_is_an_error(client: PageClient) -> None:
     assert "No node found with name '<b>nobody'" in page
 
 
+@pytest.mark.single_server("the agents of such a run have no WAN pool")
 def test_the_servers_of_all_datacenters_are_listed(client: PageClient) -> None:
     assert "n1.dc1" in client.show("members", pool="wan")
     assert "No member matches." in client.show("members", filter="nowhere")

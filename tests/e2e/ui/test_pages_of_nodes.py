@@ -34,6 +34,7 @@ def session(agent: AgentProcess, **fields: str) -> str:
     return created["ID"]
 
 
+@pytest.mark.single_server("lists all nodes")
 def test_nodes_stand_with_the_worst_and_its_reason_first(client: PageClient) -> None:
     page = client.show("nodes")
     assert page.status == 200
@@ -52,6 +53,7 @@ def test_nodes_stand_with_the_worst_and_its_reason_first(client: PageClient) -> 
         ({"filter": "nowhere"}, []),
     ],
 )
+@pytest.mark.single_server("lists all nodes")
 def test_nodes_are_filtered(client: PageClient, params: dict[str, str], expected: list[str]) -> None:
     page = client.show("nodes", **params)
     assert all(name in page for name in expected)

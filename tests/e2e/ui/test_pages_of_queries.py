@@ -37,6 +37,7 @@ def create(agent: AgentProcess, query: object) -> str:
     return query_id
 
 
+@pytest.mark.single_server("names the server that shows the page")
 def test_an_event_is_fired_and_listed(agent: AgentProcess, client: PageClient) -> None:
     assert "No event has reached server n1" in client.show("events")
     fields = {"name": HOSTILE, "payload": "<b>\u202e", "node": "", "service": "web", "tag": "v1"}

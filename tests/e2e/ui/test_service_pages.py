@@ -85,6 +85,7 @@ def test_bars_show_the_last_results(pages: Visitor) -> None:
     assert "critical: timeout after 3s</title>" in page
 
 
+@pytest.mark.single_server("commands name the port of the server that shows the page")
 def test_how_to_use_a_service(agent: AgentProcess, pages: Visitor) -> None:
     agent.request("POST", "/v1/query", {"Name": "near-api", "Service": {"Service": "api"}})
     page, text = pages.at("services/api"), pages.text("services/api")
