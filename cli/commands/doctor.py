@@ -108,6 +108,17 @@ def _cluster(context: Context) -> Iterator[Finding]:
         yield diagnosis.checks(critical.json(), complete=not filtered)
 
 
+def _judged(context: Context, state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of the servers as the leader sees it; a server without a leader takes all of them for unhealthy."""
+    if any(server["Healthy"] for server in (state.get("Servers") or {}).values()):
+        return state
+    try:
+        response = context.client.request("GET", "/v1/operator/autopilot/state", timeout=PATIENCE)
+    except CliError:
+        return state
+    return response.json() if response.status == 200 else state
+
+
 def _leader_elsewhere(context: Context) -> str:
     """Return the name of the leader that other servers know; "" for none."""
     try:
@@ -123,7 +134,7 @@ def _servers(context: Context, about: dict[str, Any]) -> Iterator[Finding]:
     response = context.client.request("GET", "/v1/operator/autopilot/state", _STALE, timeout=PATIENCE)
     count = 0
     if response.status == 200:
-        state = response.json()
+        state = _judged(context, response.json())
         count = len(state.get("Servers") or ())
         yield from servers.quorum(state)
     elif response.status == 403:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,9 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.DEBUG, "warn": logging.INFO}
 #: Parts of etcd that warn of every connection that comes and goes, or of every start.
 _CHATTY = ("rafthttp/", "auth/store.go", "etcdserver/cluster_util.go", "embed/")
 _MAX_KEPT = 200  # messages that were written
+_DAMAGED = re.compile(
+    r"corrupt|crc mismatch|unexpected EOF|snapshot file doesn't exist|failed to (read|open) WAL", re.IGNORECASE
+)
 _DISK_FULL = "no space left on device"
 REPEAT_S = 60.0  # before a message with other fields is written again
 _HIDDEN = {"level", "ts", "caller", "msg", "stacktrace", "error", "request"}
@@ -41,6 +45,11 @@ class LogLines:
         text = f"etcd {how}{f' ({reason})' if reason else ''}; starting it again until it goes on"
         if _DISK_FULL in reason:
             text += ". Make room on the disk of the data folder"
+        if _DAMAGED.search(reason):
+            text += (
+                ". If its data are damaged and the other servers go on, stop this agent, move the folder raft/cluster/etcd away,"
+                " and start it: the leader adds it again"
+            )
         return self._limited(logging.WARNING, text), text
 
     def _limited(self, level: int, message: str) -> int:

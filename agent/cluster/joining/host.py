@@ -137,7 +137,9 @@ class Host(TaskDuty):
         if not await self._may_be_added(server):
             return True
         member = await local.members.add(server.node_id)
-        words = "adding server %s to the cluster; it gets its vote once it was alive for %g s (server_stabilization_time)"
+        words = (
+            "adding server %s to the cluster; it gets its vote once it was alive for %g s (server_stabilization_time)"
+        )
         log.info(words, server.name, self._stabilization_s())
         await self._invite(local, [*members, member], member)
         return True

@@ -52,3 +52,11 @@ def test_an_end_has_its_reason_and_is_written_once_a_minute() -> None:
             " goes on. Make room on the disk of the data folder",
         )
     assert lines.ended("was killed") == (logging.WARNING, "etcd was killed; starting it again until it goes on")
+
+
+def test_damaged_data_of_one_member_have_a_way_out() -> None:
+    lines = LogLines(lambda: 0.0)
+    lines.parse(
+        b'{"level":"panic","caller":"raft/log.go:1","msg":"tocommit(17) is out of range. Was the raft log corrupted?"}'
+    )
+    assert "move the folder raft/cluster/etcd away" in lines.ended("has ended with status 2")[1]
