@@ -40,7 +40,8 @@ class Roster:
         self._task: asyncio.Task[None] | None = None
         self._has_handed_over = False  # or has tried to
         self._members: list[ClusterMember] = []  # as last read
-        self._states: dict[str, tuple[float, ServerState]] = {}  # node ID -> loop time of its last answer, and that
+        #: By node ID the loop time at which its etcd was last known to run (None: never), and its last answer.
+        self._states: dict[str, tuple[float | None, ServerState]] = {}
         self._health: dict[
             str, tuple[bool, float]
         ] = {}  # node ID -> whether it is healthy, and since when (Unix seconds)
@@ -88,7 +89,7 @@ class Roster:
             self._members = [ClusterMember(0, node_id, False) for node_id in sorted(self._alive())]
 
     async def _ask_states(self) -> set[str]:
-        """Ask every other member that is alive for its state; return those that have answered."""
+        """Ask every other member that is alive for its state; return those whose etcd runs."""
         alive, own, answered = self._alive(), self._cluster.own.node_id, set[str]()
 
         async def ask(node_id: str) -> None:
@@ -98,8 +99,12 @@ class Roster:
             except (NoAnswer, TimeoutError) as error:
                 log.debug("server %s does not tell its state: %s", node_id, error)
             else:
-                self._states[node_id] = asyncio.get_running_loop().time(), state
-                answered.add(node_id)
+                before_s = self._states[node_id][0] if node_id in self._states else None
+                now = asyncio.get_running_loop().time()
+                # An agent may answer while its etcd does not run, so that it cannot take part.
+                self._states[node_id] = now if state.has_quorum else before_s, state
+                if state.has_quorum:
+                    answered.add(node_id)
 
         asked = [member.node_id for member in self._members if member.node_id in alive and member.node_id != own]
         await asyncio.gather(*map(ask, asked))
@@ -113,8 +118,8 @@ class Roster:
         cluster, node_id = self._cluster, member.node_id
         is_own = node_id == cluster.own.node_id
         server, status = (cluster.own, MemberStatus.ALIVE) if is_own else found or (None, MemberStatus.FAILED)
-        answered_s, state = self._states.get(node_id, (0.0, None))
-        silent_ms = int((asyncio.get_running_loop().time() - answered_s) * 1000) if state else -1
+        contact_s, state = self._states.get(node_id, (None, None))
+        silent_ms = -1 if contact_s is None else int((asyncio.get_running_loop().time() - contact_s) * 1000)
         term = 0 if cluster.phase is None else cluster.phase.term
         return ClusterServer(
             node_id=node_id,

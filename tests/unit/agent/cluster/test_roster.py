@@ -11,14 +11,17 @@ import pytest
 from support.scripted_pool import ScriptedPool, server
 
 from pyconsul.agent.cluster import roster as roster_module
+from pyconsul.agent.cluster.autopilot.rules import is_healthy
 from pyconsul.agent.cluster.etcd.contract import ClusterMember
+from pyconsul.agent.cluster.messages import ServerState
 from pyconsul.agent.cluster.record import RecordFile
 from pyconsul.agent.cluster.roster import Roster
 from pyconsul.agent.engine.contract import EngineError
 from pyconsul.agent.gossip.consul.tags import server_of
+from pyconsul.agent.model.autopilot import AutopilotSettings
 
 
-def roster(file: RecordFile, **fields: Any) -> Roster:
+def roster(file: RecordFile, colleagues: object = None, **fields: Any) -> Roster:
     members = (server("s1"), server("s2"))
     cluster = SimpleNamespace(
         own=server_of(members[0]),
@@ -27,7 +30,7 @@ def roster(file: RecordFile, **fields: Any) -> Roster:
         engine=SimpleNamespace(index=5),
         **{"phase": None, **fields},
     )
-    return Roster(cast(Any, cluster), file, ScriptedPool(*members), cast(Any, None))
+    return Roster(cast(Any, cluster), file, ScriptedPool(*members), cast(Any, colleagues))
 
 
 def votes(shown: Roster) -> dict[str, bool]:
@@ -69,3 +72,20 @@ async def test_a_member_that_ends_while_it_is_removed_has_left(tmp_path: Path, m
     host = SimpleNamespace(exclude=lambda *_: None)
     await asyncio.wait_for(roster(RecordFile(tmp_path), phase=phase, host=host, cluster_id="c0ffee").leave(), 1)
     assert local.is_removed
+
+
+@pytest.mark.parametrize("runs", [True, False])
+async def test_a_server_whose_etcd_does_not_run_is_not_healthy(tmp_path: Path, runs: bool) -> None:
+    """Its agent answers all the same."""
+
+    async def listed() -> list[ClusterMember]:
+        return [ClusterMember(1, "id-s1", False), ClusterMember(2, "id-s2", False)]
+
+    async def ask(*_: Any) -> ServerState:
+        return ServerState("c0ffee", has_state=True, waits=False, index=5, has_quorum=runs)
+
+    phase = SimpleNamespace(local=SimpleNamespace(members=SimpleNamespace(list=listed)), had_quorum=True, term=2)
+    shown = roster(RecordFile(tmp_path), SimpleNamespace(ask=ask), phase=phase, cluster_id="c0ffee")
+    leader, other = await shown.servers()
+    assert (other.last_contact_ms >= 0) == runs
+    assert is_healthy(other, leader, AutopilotSettings()) == runs
