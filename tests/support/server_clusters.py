@@ -200,7 +200,7 @@ class Town:
         for machine in machines:
             await machine.start()
         await eventually_async(self.cluster_of(*machines))
-        leader = self.leader
+        leader = await eventually_async(lambda: self.leader)  # it may have changed meanwhile
         assert leader is not None
         return leader, machines
 

@@ -105,7 +105,8 @@ class Founder:
         found = [self._candidate(self._own), *map(self._candidate, others)]
         if not self._expect or len(found) < self._expect or any(server.has_state for server in found):
             return found
-        if not self._found_all:
+        agree = all(server.expect in (0, self._expect) for server in found)
+        if agree and not self._found_all:
             self._found_all = True
             peers = ",".join(f"{server.address}:{server.port}" for server in (self._own, *others))
             log.info("Found expected number of peers, attempting bootstrap: peers=%s", peers)

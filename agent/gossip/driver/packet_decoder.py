@@ -36,8 +36,12 @@ class PacketDecoder:
         try:
             packet = decode_packet(data, self._frames.present)
         except DecodeError as error:
-            self._ignored("packet", source, str(error))
-            if isinstance(error, DecryptError) or self._looks_encrypted(data):
+            is_encrypted = self._looks_encrypted(data)
+            reason = (
+                "it seems to be encrypted, and this agent has no gossip key (encrypt)" if is_encrypted else str(error)
+            )
+            self._ignored("packet", source, reason)
+            if isinstance(error, DecryptError) or is_encrypted:
                 self._count_undecryptable(address)
             return None
         if packet.errors:

@@ -79,3 +79,8 @@ async def test_good_parts_of_a_packet_pass_and_log_lines_are_few(caplog: pytest.
     lines = [record.getMessage() for record in caplog.records]
     assert 1 <= len(lines) <= 3
     assert lines[0].startswith("ignored a packet: pool=lan source=10.0.0.3:8301 error=")
+
+
+async def test_an_encrypted_packet_is_named_where_there_is_no_key(caplog: pytest.LogCaptureFixture) -> None:
+    assert decoder().decode(b"\x01" + bytes(64), SOURCE) is None
+    assert "no gossip key (encrypt)" in caplog.text
