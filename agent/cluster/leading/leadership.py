@@ -33,6 +33,7 @@ UNCONFIRMED_S = (
 )
 BACKOFF_S = 0.3  # of a server whose etcd member does not lead
 RETRY_S = 0.2
+START_S = 1.0  # that the first look at the key may take
 RESIGN_S = 0.5  # that giving the key up may take
 TAKE_S = 0.7  # that taking the key may take
 POLL_S = 0.03  # between two looks whether the own etcd member leads by now
@@ -62,6 +63,7 @@ class EtcdLeadership:
         self._listeners: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._look = asyncio.Event()
+        self._has_read = asyncio.Event()  # the key, once
 
     @property
     def leads(self) -> bool:
@@ -78,9 +80,12 @@ class EtcdLeadership:
         self._listeners.append(listener)
 
     async def start(self) -> None:
-        """Take part from now on."""
+        """Take part from now on; return when it is known who leads, or after `START_S`."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(work()) for work in (self._follow, self._compete, self._keep_alive)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_S):
+                await self._has_read.wait()
 
     async def stop(self) -> None:
         """Take part no more, and give the key up."""
@@ -146,6 +151,7 @@ class EtcdLeadership:
         value, revision = transaction.value_of(response, 0)
         self._revision_seen = response.header.revision
         self._update(value.decode(), revision or self._revision_seen)
+        self._has_read.set()
         self._look.set()
 
     async def _requests(self, revision: int) -> AsyncIterator[Any]:

@@ -15,12 +15,13 @@ from support.eventually import eventually
 pytestmark = [needs_etcd, pytest.mark.timeout(120), pytest.mark.single_server("its servers form a cluster themselves")]
 
 TOKEN = "6f1c2f5c-54c4-4f4e-8f4a-1d1f0d7d1b11"
+WITH_TOKEN = {"X-Consul-Token": TOKEN}
 ACL = {"enabled": True, "default_policy": "deny", "tokens": {"initial_management": TOKEN, "agent": TOKEN, "dns": TOKEN}}
 
 
 def ask(agent: AgentProcess, path: str, body: Any = None) -> Any:
     """Return the JSON of a GET, or of a PUT with a body."""
-    status, _, found = agent.request("GET" if body is None else "PUT", path, body, {"X-Consul-Token": TOKEN})
+    status, _, found = agent.request("GET" if body is None else "PUT", path, body, WITH_TOKEN)
     assert status == 200, found
     return json.loads(found) if found else None
 
@@ -54,8 +55,9 @@ def test_a_new_server_waits_for_its_vote_and_answers_meanwhile(tmp_path: Path) -
         assert ask(second, "/v1/kv/a", b"1") is True
         assert [ask(second, f"/v1/kv/a{query}")[0]["Value"] for query in ("", "?stale", "?consistent")] == ["MQ=="] * 3
         assert ask(second, "/v1/status/leader") == ask(first, "/v1/status/leader") != ""
-        assert second.request("GET", "/v1/snapshot", None, {"X-Consul-Token": TOKEN})[0] == 200
+        assert second.request("GET", "/v1/snapshot", None, WITH_TOKEN)[0] == 200
         assert dig(second, "s1.node.consul") == "127.0.0.1"
+        eventually(lambda: first.request("GET", "/v1/operator/autopilot/health", None, WITH_TOKEN)[0] == 200)
         health = ask(first, "/v1/operator/autopilot/health")["Servers"]
         assert {server["Name"]: server["Voter"] for server in health} == {"s1": True, "s2": False}
         assert second.request("GET", "/v1/agent/services")[2] == b"{}"  # without a token nothing is shown
