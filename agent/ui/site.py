@@ -32,7 +32,7 @@ from pyconsul.agent.ui.frame import Frame
 from pyconsul.agent.ui.kept import Kept
 from pyconsul.agent.ui.links import Links
 from pyconsul.agent.ui.live.live_page import LivePages
-from pyconsul.agent.ui.live.regions import Rendering
+from pyconsul.agent.ui.live.regions import ERROR, Rendering
 from pyconsul.agent.ui.live.stream import EventStream, Viewed
 from pyconsul.agent.ui.pages.index import PAGES
 from pyconsul.agent.ui.rendering import Renderer
@@ -197,7 +197,7 @@ class Site:
         else:
             shown = PageError("This page could not be shown", "The log of the agent says more.", "Try again later.")
         data = {"error": shown, "rule": missing_rule(shown.reason), "resend": resendable(visit.request)}
-        page = Page("error.html", shown.title, "", data, status=shown.status)
+        page = Page(ERROR, shown.title, "", data, status=shown.status)
         return self._renderer.render(page, visit, self._variables(visit, page))
 
     def failure(self, request: Request, response: Response) -> Response:
@@ -219,7 +219,7 @@ class Site:
             "resend": resendable(request),
             "unchecked": lost and bool(browser.cookies(request).get(browser.TOKEN)),  # the token could not be looked up
         }
-        page = Page("error.html", error.title, "", data, status=response.status)
+        page = Page(ERROR, error.title, "", data, status=response.status)
         return self._page_response(self._renderer.render(page, visit, self._variables(visit, page)), request)
 
     # Parts

@@ -59,6 +59,9 @@ class Regions:
         return Markup(f"<{self._mark}-{len(self._rows) - 1}>")
 
 
+ERROR = "error.html"  # template of the pages of errors
+
+
 @dataclass(frozen=True, slots=True)
 class Rendering:
     """A rendered page.
@@ -77,6 +80,11 @@ class Rendering:
     prefixes: tuple[str, ...] = ()
     refresh_s: float = 0.0
     took_s: float = 0.0
+
+    @property
+    def is_error(self) -> bool:
+        """Return whether it shows an error instead of the page."""
+        return self.template == ERROR
 
 
 def without_times(html: str) -> str:

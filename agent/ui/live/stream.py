@@ -2,6 +2,7 @@
 
     event: page     data: {"page": ADDRESS, "version": …, "title": …, "regions": {…}}     a page has changed
     event: reload   data: {"page": ADDRESS}                                                it is another page now
+    event: gone     data: {"page": ADDRESS}                                                it is an error now; to a new connection
     event: hello    data: {"assets": VERSION}                                              first; scripts of another version reload
 
 A slow reader gets fewer events: each is made of the newest rendering when the last one has been taken.
@@ -77,6 +78,8 @@ def news(one: Viewed) -> bytes | None:
     address = one.address.decode("latin-1")
     if old is not None and (old.template != new.template or set(old.regions) != set(new.regions)):
         return event("reload", {"page": address})
+    if old is None and new.is_error:  # the browser has opened the page before; it cannot show an error in its regions
+        return event("gone", {"page": address})
     regions = one.page.since(old)
     return event("page", {"page": address, "version": new.version, "title": new.title, "regions": regions})
 

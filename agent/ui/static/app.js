@@ -2,6 +2,7 @@
 import { startChecks } from "./checks.js";
 import { startDialogs } from "./dialogs.js";
 import { startFilters } from "./filters.js";
+import { startForms } from "./forms.js";
 import { startKeys } from "./keys.js";
 import { startLive } from "./live.js";
 import { startPalette } from "./palette.js";
@@ -10,6 +11,7 @@ import { startTimes } from "./times.js";
 document.documentElement.classList.add("scripts");
 if (matchMedia("(max-width: 799px)").matches) document.querySelector("details.menu")?.removeAttribute("open");
 startTimes();
+startForms();
 startDialogs();
 startChecks();
 startFilters();

@@ -1,4 +1,5 @@
 // Keeps the page up to date: takes changed regions from the worker that all tabs share, and says when the connection is lost.
+import { reload } from "./forms.js";
 import { morph, morphChildren, parse } from "./morph.js";
 
 const body = document.body;
@@ -58,14 +59,22 @@ function take(message) {
   if (message.kind === "connection") return showConnection(message);
   if (message.kind === "assets") {
     const used = body.dataset.worker.split("/").at(-2);
-    if (used !== message.assets) location.reload();
+    if (used !== message.assets) reload();
     return;
   }
   if (message.page !== body.dataset.address) return;
-  if (message.kind === "reload") return location.reload();
+  if (message.kind === "reload") return reload();
+  if (message.kind === "gone") return leave();
   for (const [id, region] of Object.entries(message.regions)) apply(id, region);
   document.title = document.title.replace(/^[^·]*·/, `${message.title} ·`);
   body.dataset.version = message.version;
+}
+
+// The page is an error for the stream: loaded again if it is one for this browser, too.
+async function leave() {
+  if ("error" in body.dataset) return;
+  const { ok } = await fetch(body.dataset.address, { method: "HEAD", cache: "no-store" }).catch(() => ({ ok: true }));
+  if (!ok) reload();
 }
 
 export function showConnection({ since }) {

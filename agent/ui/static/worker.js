@@ -45,7 +45,7 @@ export class Connections {
       this.say({ kind: "assets", ...JSON.parse(event.data) });
     });
     source.addEventListener("alive", () => this.sign());
-    source.addEventListener("reload", (event) => this.say({ kind: "reload", ...JSON.parse(event.data) }));
+    for (const kind of ["reload", "gone"]) source.addEventListener(kind, (event) => this.say({ kind, ...JSON.parse(event.data) }));
     source.addEventListener("page", (event) => {
       const change = JSON.parse(event.data);
       this.versions.set(change.page, change.version);

@@ -165,6 +165,15 @@ async def test_a_change_while_a_page_is_rendered_first_is_shown(store: Store, pa
     await eventually_async(lambda: page.current.regions["list"].html == "two")
 
 
+async def test_a_new_stream_says_that_an_opened_page_is_an_error_now(store: Store, pages: LivePages) -> None:
+    source = Source()
+    source.template = "error.html"
+    parts = EventStream(pages, store.watches, TOKEN, [Viewed(ADDRESS, "list.html one", source.render)], "v1").parts()
+    assert (await anext(parts)).startswith(b"event: hello\n")
+    assert (await anext(parts)).startswith(b"event: gone\n")
+    await parts.aclose()  # type: ignore[attr-defined]
+
+
 async def test_a_stream_sends_news_and_ends_with_the_agent(store: Store, pages: LivePages) -> None:
     source = Source()
     viewed = Viewed(ADDRESS, "list.html one", source.render)
