@@ -204,18 +204,18 @@ class Site:
         """Return the page for a request that the application has refused, such as one without a leader."""
         text = response.body.decode("utf-8", "replace").strip()
         lost = "leader" in text or "servers" in text
-        is_page = request.method == "GET"
+        has_last = "leader" in text and request.method == "GET"  # without any server nothing is known
         advice = "Try again, or look into the log of the agent."
         if response.status == 413:
             advice = "Go back and make it smaller; write large values with pyconsul kv put KEY @FILE."
         if lost:
             advice = "The servers are electing a leader, or too many of them are away. Try again in a moment"
-            advice += "; what this server knew last can be shown, too." if is_page else "."
+            advice += "; what this server knew last can be shown, too." if has_last else "."
         error = Refused(text or f"Status {response.status}", "", advice, status=response.status)
         visit = self._visit(request)
         data = {
             "error": error,
-            "stale": lost and is_page,
+            "stale": has_last,
             "resend": resendable(request),
             "unchecked": lost and bool(browser.cookies(request).get(browser.TOKEN)),  # the token could not be looked up
         }

@@ -204,7 +204,9 @@ def _words(error: BaseException) -> str:
     """Return the system's reason where there is one."""
     link: BaseException | None = error
     while link is not None:
-        if isinstance(link, OSError):
+        if (
+            isinstance(link, OSError) and link.errno is not None
+        ):  # without: "all attempts failed", with the cause behind it
             return reason(link)
         link = link.__cause__ or link.__context__
     return str(error) or type(error).__name__

@@ -12,6 +12,7 @@ import pytest
 from support.certificate import write_certificate
 from support.containers import container_id, described
 from support.eventually import eventually_async
+from support.ports import free_ports
 from support.scripted_engine import ScriptedEngine
 
 from pyconsul.tools.consul.connection import Connection
@@ -59,6 +60,14 @@ async def test_an_engine_over_tls(scripted: ScriptedEngine, tmp_path: Path) -> N
 async def test_an_engine_that_is_not_there(tmp_path: Path) -> None:
     engine = Engine(EngineAddress(str(tmp_path / "none")))
     with pytest.raises(EngineError, match=r"GET /info at unix:.*none: no such file or directory"):
+        await engine.identity()
+    await engine.close()
+
+
+async def test_a_port_that_refuses_is_named_so() -> None:
+    (port,) = free_ports(1)
+    engine = Engine(EngineAddress(url=f"http://127.0.0.1:{port}"))
+    with pytest.raises(EngineError, match=rf"GET /info at http://127.0.0.1:{port}: connection refused"):
         await engine.identity()
     await engine.close()
 
