@@ -6,16 +6,17 @@ export function startForms() {
   document.addEventListener("submit", guard, { capture: true });
 }
 
-// A browser would show its own page instead of the form.
+// While the connection is lost: a browser would show its own page instead of the form.
 async function guard(event) {
   const form = event.target;
-  if (form.method !== "post" || form.matches("[data-question]") || sending.delete(form)) return;
+  const lost = document.getElementById("connection").classList.contains("stale");
+  if (!lost || form.method !== "post" || form.matches("[data-question]") || sending.delete(form)) return;
   event.preventDefault();
   event.stopImmediatePropagation();
   try {
     await fetch(location.href, { method: "HEAD", cache: "no-store" });
   } catch {
-    return say(form, "The agent does not answer: nothing was sent. What you typed is kept; try again once it is back.");
+    return say(form, "The agent does not answer: nothing was sent. What you typed is kept; try again later.");
   }
   sending.add(form);
   form.requestSubmit(event.submitter);
@@ -26,9 +27,9 @@ const isChanged = (field) =>
     ? [...field.options].some((option) => option.selected !== option.defaultSelected)
     : field.value !== field.defaultValue;
 
-const fields = "textarea, select, input:not([type=hidden], [type=checkbox], [type=radio], [type=submit])";
+const fields = "textarea, select, input:not([type=hidden], [type=checkbox], [type=radio])";
 
-// Load the page again, unless something was typed into one of its forms: that is for its reader to decide.
+// Load the page again, unless something was typed into one of its forms.
 export function reload() {
   const form = [...document.querySelectorAll("form[method=post]")].find((one) => [...one.querySelectorAll(fields)].some(isChanged));
   if (!form) return location.reload();

@@ -40,6 +40,7 @@ def test_nothing_is_sent_to_an_agent_that_is_away(tmp_path: Path, tab: Window) -
         page = tab.open(f"http://{agent.address}/ui/dc1/kv/app/edit?edit=1")
         page.locator("textarea").fill("typed before the crash")
         agent.kill()
+        expect(page.locator("#connection")).to_contain_text("stale since")
         page.get_by_role("button", name="Save app").click()
         expect(page.get_by_role("alert")).to_contain_text("The agent does not answer: nothing was sent.")
         expect(page.locator("textarea")).to_have_value("typed before the crash")
