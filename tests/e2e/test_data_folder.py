@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from support.agent_process import AGAINST, AgentProcess
+from support.eventually import eventually
 from support.rows import SAMPLES
 
 from pyconsul.agent.engine.embedded.checksums import row_sum
@@ -67,11 +68,11 @@ def test_nothing_is_writable_by_others(agent: AgentProcess, tmp_path: Path) -> N
     agent.put("/v1/kv/a", b"1")
     agent.put("/v1/agent/service/register", {"Name": "web", "Check": {"TTL": "1h"}})
     folder = tmp_path / "data"
+    eventually(lambda: STATE_FILES[AGAINST] <= {path.name for path in folder.rglob("*")})
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_dir()} == {0o700}
     files = [path for path in folder.rglob("*") if path.is_file() and path.name != "node-id"]
     names = {file.name: file.stat().st_mode & 0o777 for file in files}
-    assert names.keys() >= STATE_FILES[AGAINST]
     assert {"services", "checks"} <= {file.parent.name for file in files}
     assert set(names.values()) == {0o600}
     for path in (

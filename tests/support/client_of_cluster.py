@@ -28,6 +28,7 @@ CHILD = ["setpriv", "--pdeathsig", "KILL", *PYCONSUL]  # ends with this program,
 FAST = {"gossip_interval": "100ms", "probe_interval": "500ms", "probe_timeout": "400ms", "suspicion_mult": 4}
 DEV = {"ui_config": {"enabled": True}, "connect": {"enabled": True}}  # what `-dev` sets
 START_S = 50
+STOP_S = 3
 OWN = (  # settings of an agent that its server does not share
     "services", "service", "checks", "check", "watches", "node_name", "node_id", "node_meta", "addresses", "bind_addr",
     "client_addr", "ports", "data_dir", "retry_join", "unix_sockets", "pid_file", "advertise_addr", "log_file", "telemetry",
@@ -57,7 +58,11 @@ def main() -> int:
         return _agent(mode, is_dev, [word for word in words if word != "-dev"], settings, lan_port, folder, server)
     finally:
         server.terminate()
-        server.wait()
+        try:
+            server.wait(STOP_S)
+        except subprocess.TimeoutExpired:  # it tries to finish its last write, for which it needs the other server
+            server.kill()
+            server.wait()
 
 
 def _server(settings: dict[str, Any], folder: Path, *, waits: bool) -> tuple[subprocess.Popen[bytes], int]:
