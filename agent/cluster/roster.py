@@ -89,7 +89,7 @@ class Roster:
             self._members = [ClusterMember(0, node_id, False) for node_id in sorted(self._alive())]
 
     async def _ask_states(self) -> set[str]:
-        """Ask every other member that is alive for its state; return those whose etcd runs."""
+        """Ask every other member that is alive for its state; return those that have answered."""
         alive, own, answered = self._alive(), self._cluster.own.node_id, set[str]()
 
         async def ask(node_id: str) -> None:
@@ -103,8 +103,7 @@ class Roster:
                 now = asyncio.get_running_loop().time()
                 # An agent may answer while its etcd does not run, so that it cannot take part.
                 self._states[node_id] = now if state.has_quorum else before_s, state
-                if state.has_quorum:
-                    answered.add(node_id)
+                answered.add(node_id)
 
         asked = [member.node_id for member in self._members if member.node_id in alive and member.node_id != own]
         await asyncio.gather(*map(ask, asked))
