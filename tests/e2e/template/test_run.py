@@ -10,6 +10,7 @@ import pytest
 from support.eventually import PATIENCE, eventually
 
 
+@pytest.mark.single_server("counts the servers", mode="follower")
 def test_an_outage_is_ridden_out(own_agent: Any, template: Any) -> None:
     own_agent.put("a", "one")
     own_agent.put("b", "x")
