@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from pyconsul.agent.cluster.etcd.contract import FOLDER
 from pyconsul.agent.config.config import Config
+from pyconsul.agent.config.sections.cluster import Mode
+from pyconsul.agent.runtime.data.data_folder import SERVER
 
 _OFF = "off"
 
@@ -10,7 +15,7 @@ _OFF = "off"
 def summary(config: Config) -> dict[str, str]:
     """Fields of the log message, in order."""
     return {
-        "mode": config.mode.value,
+        "mode": _mode(config).value,
         "node": config.node_name,
         "dc": config.datacenter,
         "http": _listeners(config.addresses.http or config.client_addr, config.ports.http),
@@ -18,6 +23,13 @@ def summary(config: Config) -> dict[str, str]:
         "gossip": _listeners(config.serf_lan, config.ports.serf_lan),
         "data": "memory" if config.dev_mode else config.data_dir,
     }
+
+
+def _mode(config: Config) -> Mode:
+    """Return the mode that the settings ask for, unless a single server has grown into a cluster."""
+    if config.mode is Mode.SINGLE_SERVER and (Path(config.data_dir) / SERVER / "cluster" / FOLDER).is_dir():
+        return Mode.CLUSTER_SERVER
+    return config.mode
 
 
 def _listeners(addresses: str, port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,3 +30,10 @@ def test_fields(settings: dict[str, Any], fields: dict[str, str]) -> None:
     found = summary(replace(Config(), node_name="n1", **settings))
     assert list(found) == ["mode", "node", "dc", "http", "dns", "gossip", "data"]
     assert fields.items() <= found.items()
+
+
+def test_a_single_server_that_has_grown_is_a_server_of_a_cluster(tmp_path: Path) -> None:
+    config = replace(Config(), data_dir=str(tmp_path), server=True)
+    assert summary(config)["mode"] == "single-server"
+    (tmp_path / "raft" / "cluster" / "etcd").mkdir(parents=True)
+    assert summary(config)["mode"] == "server"
