@@ -42,9 +42,6 @@ class Roster:
         self._members: list[ClusterMember] = []  # as last read
         #: By node ID the loop time at which its etcd was last known to run (None: never), and its last answer.
         self._states: dict[str, tuple[float | None, ServerState]] = {}
-        self._health: dict[
-            str, tuple[bool, float]
-        ] = {}  # node ID -> whether it is healthy, and since when (Unix seconds)
 
     # --- reading
 
