@@ -45,7 +45,7 @@ def servers(folder: Path, *names: str, **settings: Any) -> Iterator[list[AgentPr
             agent.launch()
         for agent in agents:
             agent.wait_until_ready()
-            eventually(lambda agent=agent: len(agent.get("/v1/status/peers")) == 2)  # both have a vote
+            eventually(lambda agent=agent: len(agent.get("/v1/status/peers")) == len(names))  # all have a vote
         yield agents
     finally:
         for agent in agents:
