@@ -110,7 +110,7 @@ class Syncer:
             if self._permits is not None:
                 pending = self._blocked.permitted(pending, self._permits, self.registration.node.node)
         except Exception as error:
-            self._give_up([pending], error)
+            self._retry_later(error, [pending])
             return False
         try:
             left, failure = await self._writer.write_all(self.registration, pending)
@@ -118,15 +118,10 @@ class Syncer:
             self._local.give_back(pending)
             raise
         if failure is not None:
-            self._give_up(left, failure)
+            self._retry_later(failure, left)
             return False
         self._note_done()
         return True
-
-    def _give_up(self, left: Sequence[Pending], error: Exception) -> None:
-        for part in left:
-            self._local.give_back(part)
-        self._retry_later(error, left)
 
     async def full_sync(self) -> bool:
         """Compare everything with the catalog and write the differences; False when that failed and is retried later."""
@@ -268,6 +263,9 @@ class Syncer:
             log.info("the catalog is up to date with this agent again")
 
     def _retry_later(self, error: Exception, left: Sequence[Pending]) -> None:
+        """Give back what could not be written, and write it later."""
+        for part in left:
+            self._local.give_back(part)
         self._failures += 1
         self._error = str(error) or type(error).__name__
         what = "; ".join(map(str, left[:MAX_LOGGED_PARTS])) or "everything"
