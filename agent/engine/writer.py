@@ -34,6 +34,7 @@ from pyconsul.agent.state.write_txn import WriteTxn
 
 T = TypeVar("T")
 STALL_S = 10.0  # a commit that takes longer is reported, and its callers are answered
+PASS_ON_S = 1.0  # that a commit gets once another server leads: its engine may not respond for long
 RECHECK_S = 1.0  # while a commit is stalled, or its outcome unknown
 SETTLE_S = 2.0  # that a writer which is about to end tries to find out about its last commit
 RETRY_S = 0.05  # after a conflict or an unknown outcome that brought nothing new
@@ -98,6 +99,17 @@ class Writer:
         """Fail the work that waits behind a commit; nothing of it was begun."""
         fail((done for _, done, _ in self._waiting), error)
         self._waiting.clear()
+
+    def pass_on(self, error: EngineError) -> None:
+        """Another server writes from now on: fail what waits, and the commit under way unless it ends soon."""
+        self.refuse_waiting(error)
+        if self._committing is not None:
+            asyncio.get_running_loop().call_later(PASS_ON_S, self._give_up, self._committing[1])
+
+    def _give_up(self, results: Sequence[Result]) -> None:
+        if self._committing is not None and self._committing[1] is results:
+            text = f"another server leads now, and no write was confirmed for {PASS_ON_S:g} s; this one may still take effect"
+            self._fail(OutcomeUnknown(text), results)
 
     async def drain(self) -> None:
         """Wait until nothing is waiting to be written."""

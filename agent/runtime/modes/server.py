@@ -83,7 +83,7 @@ async def _open_place(
 def _pass_writes_on(leadership: Leadership, writer: Writer) -> None:
     """Let the writes that wait go to the next leader: this server's etcd may not respond for long."""
     if not leadership.leads:
-        writer.refuse_waiting(EngineError(NO_LEADER))
+        writer.pass_on(EngineError(NO_LEADER))
 
 
 class _Member:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.eventually import one_turn
 from support.rows import SAMPLES, poisoned
 
+from pyconsul.agent.engine import writer as module
 from pyconsul.agent.engine.contract import Engine, EngineError, OutcomeUnknown
 from pyconsul.agent.engine.embedded.engine import EmbeddedEngine
 from pyconsul.agent.engine.history.contract import Retention
@@ -200,6 +201,23 @@ async def test_a_disk_that_hangs_is_reported_to_every_caller() -> None:
     engine.gate.set()
     assert await writer.commit(innocent("later")) is True
     assert [row.key for row in store[KV]] == ["first", "later"]
+
+
+async def test_a_commit_that_hangs_is_given_up_when_another_server_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PASS_ON_S", 0.0)
+    store, engine = Store(), Stuck()
+    writer = Writer(store, engine, stall_s=3600.0)
+    first = asyncio.ensure_future(writer.commit(innocent("first")))
+    await one_turn()
+    behind = asyncio.ensure_future(writer.commit(innocent("behind")))
+    await one_turn()
+    writer.pass_on(EngineError("No cluster leader"))
+    with pytest.raises(EngineError, match="No cluster leader"):
+        await behind
+    with pytest.raises(OutcomeUnknown, match="another server leads now"):
+        await first
+    engine.gate.set()
+    assert await writer.commit(innocent("later")) is True
 
 
 @pytest.mark.parametrize(
