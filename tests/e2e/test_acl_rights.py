@@ -267,8 +267,8 @@ def test_an_unnamed_query_needs_a_token_or_the_session(manager: Manager) -> None
 def test_the_log_names_registrations_that_acls_refuse(manager: Manager) -> None:
     token = manager.write("/v1/acl/token", {})
     manager.write("/v1/agent/service/register", {"Name": "kept-out", "Token": token["SecretID"]})
+    manager.agent.wait_for_log(f"service=kept-out accessorID={token['AccessorID']}")
     log = manager.agent.log()
-    assert f"service=kept-out accessorID={token['AccessorID']}" in log
     assert 'missing=service "kept-out" { policy = "write" }' in log
     assert token["SecretID"] not in log
     manager.put("/v1/agent/service/deregister/kept-out")

@@ -87,7 +87,7 @@ def test_too_many_failures_to_join_end_the_agent(tmp_path: Path) -> None:
     assert agent.process is not None
     assert agent.process.wait(30) == 1
     assert 'Retry join failed: error="agent: max join retry exhausted, exiting"' in agent.log()
-    assert agent.log().count("Join cluster failed") == 2
+    assert agent.log().count("Join cluster failed") == 1  # the same reason is written once a minute
 
 
 def test_cloud_auto_join_is_refused(tmp_path: Path) -> None:
