@@ -41,6 +41,7 @@ class EtcdPhase:
         self._quorum_s = 0.0  # loop time since which it has had one, but for elections
         self._has_leader = False  # at the last look
         self._tasks: list[asyncio.Task[None]] = []
+        self._now = asyncio.get_running_loop().time  # asking for the loop is a system call each time
         self.leadership.subscribe(self._note_leadership)
 
     @property
@@ -51,7 +52,7 @@ class EtcdPhase:
     @property
     def silence_s(self) -> float | None:
         """Seconds since etcd last had a leader; None: never."""
-        return None if self._contact_s is None else asyncio.get_running_loop().time() - self._contact_s
+        return None if self._contact_s is None else self._now() - self._contact_s
 
     @property
     def had_quorum(self) -> bool:
@@ -67,7 +68,7 @@ class EtcdPhase:
     @property
     def served_s(self) -> float:
         """Seconds for which etcd has had a leader, but for elections; 0 without one."""
-        return asyncio.get_running_loop().time() - self._quorum_s if self.had_quorum else 0.0
+        return self._now() - self._quorum_s if self.had_quorum else 0.0
 
     @property
     def knows_leader(self) -> bool:
@@ -136,7 +137,7 @@ class EtcdPhase:
 
     def _note_leader(self) -> None:
         """Etcd has just answered with a quorum."""
-        now = asyncio.get_running_loop().time()
+        now = self._now()
         if not self.had_quorum:
             self._quorum_s = now
         self._has_leader, self._contact_s = True, now

@@ -30,6 +30,7 @@ class ReadBarrier:
         self._running: set[int] = set()  # numbers of barriers, without those that take long
         self._is_due = False  # a barrier is about to begin
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def enter(self, passed: Passed) -> None:
         """Call `passed` as soon as a barrier has passed, or has failed, that began after this call."""
@@ -55,18 +56,21 @@ class ReadBarrier:
     def _begin_soon(self) -> None:
         if not self._is_due and len(self._running) < MAX_RUNNING:
             self._is_due = True
-            asyncio.get_running_loop().call_soon(self._gather, GATHER_TURNS)
+            loop = self._loop
+            if loop is None:
+                loop = self._loop = asyncio.get_running_loop()  # a system call each time
+            loop.call_soon(self._gather, loop, GATHER_TURNS)
 
-    def _gather(self, turns: int) -> None:
+    def _gather(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
         """Begin after some turns of the loop, for all that come until then: clients that got a response send the next request."""
         if turns:
-            asyncio.get_running_loop().call_soon(self._gather, turns - 1)
+            loop.call_soon(self._gather, loop, turns - 1)
             return
         self._is_due = False
         self._number += 1
         self._running.add(self._number)
         self._begun[self._number], self._next = self._next, []
-        task = asyncio.get_running_loop().create_task(self._run(self._number))
+        task = loop.create_task(self._run(self._number))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -204,7 +204,7 @@ class App:
             return self._fail(error, route, request)
 
         hold = hold_s(self._context.config, route, request)
-        until = asyncio.get_running_loop().time() + hold
+        until = self._barrier.loop.time() + hold
         answer = partial(self._answer_later, route, endpoint, request, until)
         return self._barrier.enter(answer, hold if writes or request.origin else min(hold, RELAY_S))
 
@@ -213,7 +213,7 @@ class App:
     ) -> Response | PendingResponse | Awaitable[Response]:
         """Respond after a barrier.  until: loop time at which the request has waited long enough for a leader."""
         if error is not None:
-            left_s = until - asyncio.get_running_loop().time()
+            left_s = until - self._barrier.loop.time()
             if endpoint.scope == "write" or left_s <= 0:
                 return self._fail(server_error(str(error)), route, request)
             if self._standing.serves("read"):
@@ -236,7 +236,7 @@ class App:
         """Respond to a blocking query whose time is over: with the state of that moment."""
         request.retarget(without(request.target, WAIT))
         hold = hold_s(self._context.config, route, request)
-        until = asyncio.get_running_loop().time() + hold
+        until = self._barrier.loop.time() + hold
         return self._barrier.enter(partial(self._answer_later, route, endpoint, request, until), hold)
 
     def _write(self, route: Route, endpoint: Endpoint, request: Request) -> PendingResponse | Response:

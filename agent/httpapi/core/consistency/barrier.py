@@ -89,20 +89,29 @@ class Barrier:
         self._failed: list[_Waiting] = []  # wait for another barrier to begin
         self._reason = EngineError(NO_LEADER)
         self._sweeping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop that runs; asking for it is a system call each time."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        return loop
 
     def enter(self, answer: Answer, seconds: float) -> PendingResponse:
         """Return the response that `answer` makes once a barrier has passed that began after this call.
 
         When none does within the seconds, it is called with the reason.
         """
-        loop = asyncio.get_running_loop()
+        loop = self.loop
         done: asyncio.Future[Response] = loop.create_future()
         self._hold(_Pending(answer, done, loop.time() + seconds))
         return PendingResponse(done, _result)
 
     def enter_kept(self, respond: Callable[[EngineError | None], None], seconds: float) -> Kept:
         """Call `respond` as `enter` calls its answer, unless what is returned is canceled."""
-        kept = Kept(respond, asyncio.get_running_loop().time() + seconds)
+        kept = Kept(respond, self.loop.time() + seconds)
         self._hold(kept)
         return kept
 
@@ -116,7 +125,7 @@ class Barrier:
         self._standing.after_barrier(partial(self._ended, waiting))
         if not self._sweeping:
             self._sweeping = True
-            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+            self.loop.call_later(SWEEP_S, self._sweep)
 
     def _ended(self, waiting: _Waiting, error: EngineError | None) -> None:
         """The barrier of a request has ended; after an error another one begins after a moment."""
@@ -125,7 +134,7 @@ class Barrier:
             return
         self._reason = error
         if not self._failed:
-            asyncio.get_running_loop().call_later(self._rng.uniform(*RETRY_S), self._retry)
+            self.loop.call_later(self._rng.uniform(*RETRY_S), self._retry)
         self._failed.append(waiting)
 
     def _retry(self) -> None:
@@ -143,12 +152,12 @@ class Barrier:
 
     def _sweep(self) -> None:
         """End the requests whose time is over."""
-        now = asyncio.get_running_loop().time()
+        now = self.loop.time()
         for waiting in [one for one in self._waiting if one.until <= now or one.is_over()]:
             self._end(waiting, self._reason)
         self._sweeping = bool(self._waiting)
         if self._sweeping:
-            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+            self.loop.call_later(SWEEP_S, self._sweep)
 
 
 def pass_on(made: Begun, done: asyncio.Future[Response]) -> None:

@@ -35,7 +35,7 @@ class KeptResponses:
         if entry is None:
             return None
         standing = self._standing
-        if not standing.always_current and not (has_contact(standing) and FROM_MEMORY.search(target)):
+        if not standing.always_current and not (FROM_MEMORY.search(target) and has_contact(standing)):
             return None
         return entry.wire or entry.render()
 

@@ -36,7 +36,7 @@ def repeated(
     made = begin()
     if isinstance(made, Response) and not isinstance(made, Unwritten):
         return made
-    attempts = _Attempts(begin, standing, asyncio.get_running_loop().time() + seconds, rng, no_leader)
+    attempts = _Attempts(begin, standing, seconds, rng, no_leader)
     attempts.follow(made)
     return PendingResponse(attempts.done, _result)
 
@@ -50,14 +50,16 @@ class _Attempts:
         self,
         begin: Callable[[], Begun],
         standing: Standing,
-        until: float,
+        seconds: float,
         rng: random.Random,
         no_leader: Callable[[], Response],
     ) -> None:
-        self._begin, self._standing, self._until = begin, standing, until
+        self._begin, self._standing = begin, standing
         self._rng, self._no_leader = rng, no_leader
         self._source: asyncio.Future[Any] | None = None  # of the running attempt
-        self.done: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()  # a system call each time
+        self._until = loop.time() + seconds
+        self.done: asyncio.Future[Response] = loop.create_future()
         self.done.add_done_callback(self._cancel)
 
     def follow(self, made: Begun) -> None:
@@ -84,7 +86,7 @@ class _Attempts:
 
     def _finish(self, response: Response) -> None:
         """Respond, or begin again after a moment."""
-        standing, loop = self._standing, asyncio.get_running_loop()
+        standing, loop = self._standing, self.done.get_loop()
         # There may be a leader since the write was refused.
         lacked_leader = response.body == _NO_LEADER or not (standing.knows_leader and standing.serves("write"))
         if not (isinstance(response, Unwritten) and lacked_leader):
