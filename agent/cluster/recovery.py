@@ -157,7 +157,7 @@ class Recovery:
             return Reply()
 
     async def _tell(self, server: Server, message: Recovered) -> None:
-        """Let a server know, which otherwise is told by the leader later."""
+        """Inform a server of the recovery; the new leader does so later when this fails."""
         try:
             await self._colleagues.ask(server.node_id, message, Reply)
         except NoAnswer as error:

@@ -267,7 +267,7 @@ class Site:
         budget = self._context.stream_budget
         if budget.used + len(addresses) > budget.limit:
             return Response(429, b"more than %d pages and queries are watched\n" % budget.limit, TEXT)
-        # What is rendered is shared by all browsers with this token: their other cookies are left out.
+        # All browsers with this token share one rendering: their other cookies are left out.
         token = {b"x-consul-token": request.token.encode("latin-1", "replace")} if request.token else {}
         viewed: list[Viewed] = []
         for address, version in zip(addresses, versions, strict=True):

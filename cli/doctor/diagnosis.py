@@ -90,7 +90,7 @@ def leader(address: str, error: str = "", elsewhere: str = "") -> Finding:
         "Nothing can be written. Look at the servers with `pyconsul members`, and at their logs. If most of their disks are "
         "lost, `pyconsul operator recover` goes on with what is left."
     )
-    return Finding("leader", FAILURE, "there is no leader", advice)
+    return Finding("leader", FAILURE, "no server leads", advice)
 
 
 def token(status: int, body: Any, *, given: bool) -> Finding:

@@ -59,7 +59,7 @@ def apply_changes(context: Context, todo: list[Change]) -> None:
             made = f"{done} of {len(todo)} changes were made"
             if error.status is Status.CONFLICT:
                 raise CliError(
-                    f"Error! A key was changed by somebody else meanwhile; {made}. Run it again.", Status.CONFLICT
+                    f"Error! Another client has changed a key meanwhile; {made}. Run it again.", Status.CONFLICT
                 ) from None
             raise during(f"Error! Failed writing; {made}", error) from None
         done += len(batch)

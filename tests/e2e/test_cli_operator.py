@@ -39,7 +39,7 @@ def test_nothing_is_left_of_a_snapshot_that_failed(pyconsul: Run, tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.single_server("a client agent is no server", mode="client")
+@pytest.mark.single_server("a client agent is not a server", mode="client")
 def test_servers(pyconsul: Run) -> None:
     header, *rows = pyconsul("operator", "raft", "list-peers").stdout.splitlines()
     assert header.startswith(b"Node")

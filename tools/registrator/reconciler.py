@@ -32,7 +32,7 @@ log = logging.getLogger("registrator")
 EARLY_S = 3.0
 #: How long a container may take to end after it has been asked to, until its service is back in operation.
 STOP_LIMIT_S = 300.0
-#: Between looks at Podman's list of containers, which alone tells that one is being stopped.
+#: Between two looks at Podman's list of containers: it has no event for a container that is being stopped.
 STATES_S = 0.5
 #: Between a refused write and the next one.
 REFUSED_S = 5.0

@@ -11,12 +11,13 @@ from typing import Any
 from pyconsul.agent.common.http_answer import quote
 from pyconsul.agent.common.options import number, switch
 from pyconsul.cli.commands.kv.get import entries_below, key_argument, value_of
+from pyconsul.cli.commands.kv.sync import finish
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.help.command import Command
 from pyconsul.cli.http.client import Query
-from pyconsul.cli.kv.apply import MAX_PRUNE, apply_changes, counts, guard_deletions
+from pyconsul.cli.kv.apply import MAX_PRUNE, guard_deletions
 from pyconsul.cli.kv.plan import Change, Wanted, changes, difference, shown
 from pyconsul.cli.output.render import check_format, colored, document, format_flag, table
 
@@ -118,16 +119,7 @@ def rollback(context: Context) -> None:
         for line in colored(context, shown(change, diff=args[_DIFF])):
             context.out(line)
     guard_deletions(context.args[_MAX_PRUNE], sum(change.kind == "-" for change in todo))
-    if args[_APPLY]:
-        apply_changes(context, todo)
-    if document(context, {"Applied": args[_APPLY], "Changes": [change.document() for change in todo]}):
-        return
-    if not todo:
-        context.out(f"Nothing to do: all is as it was at index {index}.")
-    elif args[_APPLY]:
-        context.out(f"Done: {counts(todo)}.")
-    else:
-        context.out(f"Nothing was written. With -apply: {counts(todo)}.")
+    finish(context, todo, applies=args[_APPLY], nothing=f"Nothing to do: all is as it was at index {index}.")
 
 
 def _place(words: list[str]) -> tuple[str, int]:
@@ -167,7 +159,7 @@ COMMANDS = {
         format_flag(),
         usage="KEY@INDEX | PREFIX/@INDEX",
         about="Makes a key, or all keys below a prefix, what they were once the index was written: values and flags "
-        "return, deleted keys too, and keys that were made since are deleted. What somebody else changes meanwhile is "
-        "left alone, and said to be so. /@INDEX is the whole store.",
+        "return, deleted keys too, and keys that were made since are deleted. If another client changes a key "
+        "meanwhile, that key is left alone, and the command fails. /@INDEX is the whole store.",
     ),
 }

@@ -6,13 +6,14 @@ from typing import Any
 
 from pyconsul.agent.common.options import switch
 from pyconsul.cli.commands.kv.get import entries_below, value_of
+from pyconsul.cli.commands.kv.sync import finish
 from pyconsul.cli.context import Context
 from pyconsul.cli.errors import CliError, UsageError
 from pyconsul.cli.exit_status import Status
 from pyconsul.cli.help.command import Command
-from pyconsul.cli.kv.apply import apply_changes, batches, counts
+from pyconsul.cli.kv.apply import batches
 from pyconsul.cli.kv.plan import Change, Wanted, changes, shown
-from pyconsul.cli.output.render import check_format, colored, document, format_flag
+from pyconsul.cli.output.render import check_format, colored, format_flag
 
 
 def copy(context: Context) -> None:
@@ -31,16 +32,7 @@ def _transfer(context: Context, *, keep: bool) -> None:
     for change in todo if check_format(context) == "table" else ():
         for line in colored(context, shown(change, diff=args[_DIFF])):
             context.out(line)
-    if args[_APPLY]:
-        apply_changes(context, todo)
-    if document(context, {"Applied": args[_APPLY], "Changes": [change.document() for change in todo]}):
-        return
-    if not todo:
-        context.out("Nothing to do.")
-    elif args[_APPLY]:
-        context.out(f"Done: {counts(todo)}.")
-    else:
-        context.out(f"Nothing was written. With -apply: {counts(todo)}.")
+    finish(context, todo, applies=args[_APPLY])
 
 
 def _names(words: list[str]) -> tuple[str, str]:
@@ -90,8 +82,8 @@ _APPLY = switch("apply", "Write the changes. Without this flag they are only sho
 _DIFF = switch("diff", "Show differing values as unified diffs.")
 _ABOUT = (
     "With SOURCE/ all keys below it, which keep the rest of their names below TARGET/. Values and flags are taken "
-    "along; keys at the target are overwritten, and marked with ~ before. What somebody else changes meanwhile is left "
-    "alone, and said to be so."
+    "along; keys at the target are overwritten, and marked with ~ before. If another client changes a key meanwhile, that "
+    "key is left alone, and the command fails."
 )
 COMMANDS = {
     "kv copy": Command(copy, _APPLY, _DIFF, format_flag(), usage="SOURCE TARGET", about=_ABOUT),

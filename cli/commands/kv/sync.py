@@ -41,14 +41,21 @@ def sync(context: Context) -> None:
     if kept:
         context.note(f"{len(kept)} keys are only in the store; -prune deletes them.")
     guard_deletions(context.args[_MAX_PRUNE], sum(change.kind == "-" for change in todo))
-    apply = args[_APPLY]
-    if apply:
+    finish(context, todo, applies=args[_APPLY])
+
+
+def finish(context: Context, todo: list[Change], *, applies: bool, nothing: str = "Nothing to do.") -> None:
+    """Make the changes that were shown, or say that they were only shown. Raises CliError.
+
+    nothing: the text when there are none.
+    """
+    if applies:
         apply_changes(context, todo)
-    if document(context, {"Applied": apply, "Changes": [change.document() for change in todo]}):
+    if document(context, {"Applied": applies, "Changes": [change.document() for change in todo]}):
         return
     if not todo:
-        context.out("Nothing to do.")
-    elif apply:
+        context.out(nothing)
+    elif applies:
         context.out(f"Done: {counts(todo)}.")
     else:
         context.out(f"Nothing was written. With -apply: {counts(todo)}.")
@@ -122,6 +129,6 @@ COMMANDS = {
         _MAX_PRUNE,
         format_flag(),
         usage="FOLDER_OR_FILE",
-        about=f"{_ABOUT}\n\nKeys that somebody else changes meanwhile are left alone, and said to be so.",
+        about=f"{_ABOUT}\n\nIf another client changes a key meanwhile, that key is left alone, and the command fails.",
     ),
 }

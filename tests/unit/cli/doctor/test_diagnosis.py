@@ -38,7 +38,7 @@ def test_tokens(status: int, given: bool, state: str) -> None:
 
 def test_leader_and_checks() -> None:
     assert diagnosis.leader("10.0.0.1:8300").state == OK
-    assert diagnosis.leader("").text == "there is no leader"
+    assert diagnosis.leader("").text == "no server leads"
     alone = diagnosis.leader("", elsewhere="s2")
     assert (alone.state, "s2 leads" in alone.text, "recover" in alone.advice) == (FAILURE, True, False)
     assert diagnosis.checks([]).state == OK

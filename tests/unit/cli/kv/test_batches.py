@@ -1,4 +1,4 @@
-"""How many transactions changes need."""
+"""The number of transactions that changes need."""
 
 from __future__ import annotations
 
